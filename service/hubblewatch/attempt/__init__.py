@@ -1,0 +1,1 @@
+"""Flow events to connections, and connections to attempts: who tried what, once."""

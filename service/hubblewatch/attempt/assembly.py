@@ -1,0 +1,433 @@
+"""Flow events to connections: the one loop that every flow passes through.
+
+It runs once per event, some hundred thousand times a second, so it is written out flat: local
+names, no calls for the common case (a trace event of a known connection that tells nothing new).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from sys import intern
+
+from msgspec import Struct
+
+from hubblewatch.attempt import evidence as e
+from hubblewatch.attempt.connection import ICMP, NEVER, SCTP, TCP, UDP, Connection, Key
+from hubblewatch.attempt.intake import Counts, Intake, Lookup
+from hubblewatch.attempt.peer import Peer, PeerKind, Peers
+from hubblewatch.flow.schema import ICMP as ICMPHeader
+from hubblewatch.flow.schema import Flow, Line
+from hubblewatch.flow.timestamp import SecondsCache, TimestampError, parse_ns
+
+DROP, TRACE, VERDICT, SOCKET, L7 = 1, 4, 5, 7, 129
+
+POLICY_DROP_REASONS = frozenset({133, 181, 189})
+POLICY_DROP_NAMES = frozenset({"POLICY_DENIED", "POLICY_DENY", "AUTH_REQUIRED"})
+
+ECHO_REQUESTS = frozenset({8, 128})
+ECHO_REPLIES = frozenset({0, 129})
+ICMP_ERRORS = {4: frozenset({3, 4, 5, 11, 12}), 6: frozenset({1, 2, 3, 4})}
+
+MAX_LOOKUPS = 200_000
+"""DNS messages kept apart in one window; beyond, they are counted as dropped."""
+
+_SOCKET_VERDICTS = frozenset({"TRACED", "TRANSLATED"})
+
+
+class AssemblySettings(Struct, frozen=True):
+    """All in whole seconds; see WindowSettings for the meaning."""
+
+    size: int = 60
+    settle: int = 3
+    idle: int = 120
+
+
+class Assembly:
+    """The table of connections, and the open windows that they began in.
+
+    ``take`` stops at every line that is not a flow and at every flow at or past ``wake``: there the
+    owner looks at the clock, closes windows, and goes on with the same iterator.
+    """
+
+    def __init__(
+        self, settings: AssemblySettings, on_bad_time: Callable[[Line, TimestampError], None]
+    ) -> None:
+        self.size = settings.size
+        self.settle = settings.settle
+        self.idle = settings.idle
+        self.peers = Peers()
+        self.counts = Counts()
+        self.windows: dict[int, Intake] = {}
+        self.closed_through = NEVER
+        """Number of the last closed window: flows of it and before are late."""
+        self.wake = NEVER
+        self._on_bad_time = on_bad_time
+        self._tables: tuple[dict[Key, Connection], ...] = ({}, {}, {}, {})
+        self._aging: dict[int, list[Connection]] = {}
+        self._seconds = SecondsCache()
+
+    def __len__(self) -> int:
+        return sum(map(len, self._tables))
+
+    def second_of(self, line: Line) -> int:
+        """Give the event time of a line in epoch seconds; raise TimestampError."""
+        stamp = (line.flow.time if line.flow is not None else "") or line.time
+        if stamp[-1:] != "Z":
+            return _shifted(stamp)
+        return self._seconds[stamp[:19]]
+
+    def take(self, lines: Iterator[Line]) -> Line | None:
+        """Count flows until a line that the owner must look at, which is given back uncounted.
+
+        None when the iterator is exhausted.
+        """
+        seconds = self._seconds
+        wake = self.wake
+        size = self.size
+        idle = self.idle
+        verdicts = self.counts.verdicts
+        tcp_table, udp_table, sctp_table, icmp_table = self._tables
+        nodes: dict[str, int] = {}
+        proxied: set[tuple[str, int]] = set()
+        window_start = window_end = 0
+        tcp_flows = udp_flows = flows = 0
+        given: Line | None = None
+        for line in lines:
+            flow = line.flow
+            if flow is None:
+                given = line
+                break
+            stamp = flow.time or line.time
+            try:
+                second = seconds[stamp[:19]] if stamp[-1:] == "Z" else _shifted(stamp)
+            except TimestampError as error:
+                self._on_bad_time(line, error)
+                continue
+            if second >= wake:
+                given = line
+                break
+            if not window_start <= second < window_end:
+                number = second // size
+                if number <= self.closed_through:
+                    self.counts.late += 1
+                    continue
+                intake = self.window(number)
+                nodes = intake.nodes
+                proxied = intake.proxied
+                window_start = number * size
+                window_end = window_start + size
+            flows += 1
+            nodes[flow.node_name or line.node_name] += 1
+            verdict = flow.verdict
+            verdicts[verdict] += 1
+            addresses = flow.IP
+            layer4 = flow.l4
+            if addresses is None or layer4 is None:
+                self.counts.uncounted["no-address"] += 1
+                continue
+            event_type = flow.event_type
+            kind = event_type.type if event_type is not None else 0
+            source = addresses.source
+            destination = addresses.destination
+            bits = e.EVENT
+            if (segment := layer4.TCP) is not None:
+                tcp_flows += 1
+                table = tcp_table
+                source_port = segment.source_port
+                destination_port = segment.destination_port
+                flags = segment.flags
+                if flags is None:
+                    pass
+                elif flags.SYN:
+                    if flags.ACK:
+                        bits = e.EVENT | e.SYN_ACK
+                    else:
+                        bits = e.EVENT | e.SYN | e.TRACED_SYN if kind == TRACE else e.EVENT | e.SYN
+                elif flags.RST:
+                    bits = e.EVENT | e.RESET
+                else:
+                    bits = e.EVENT | e.TALK
+            elif (datagram := layer4.UDP) is not None:
+                udp_flows += 1
+                table = udp_table
+                source_port = datagram.source_port
+                destination_port = datagram.destination_port
+                bits = e.EVENT | e.TALK
+            elif (datagram := layer4.SCTP) is not None:
+                self.counts.protocols["sctp"] += 1
+                table = sctp_table
+                source_port = datagram.source_port
+                destination_port = datagram.destination_port
+                bits = e.EVENT | e.TALK
+            elif (message := layer4.ICMPv4 or layer4.ICMPv6) is not None:
+                self.counts.protocols["icmp"] += 1
+                table = icmp_table
+                bits, source_port = _icmp_bits(message, 4 if layer4.ICMPv4 is not None else 6)
+                destination_port = source_port
+            else:
+                self.counts.uncounted["other-protocol"] += 1
+                continue
+            if kind == TRACE and verdict == "FORWARDED":
+                is_reply = flow.is_reply
+                if is_reply:
+                    bits |= e.REPLY
+                elif is_reply is False:
+                    bits |= e.REQUEST
+                elif flow.reply:
+                    bits |= e.REPLY
+                point = flow.trace_observation_point
+                if point == "TO_ENDPOINT":
+                    bits |= e.DELIVERED
+                elif point == "TO_PROXY":
+                    bits |= e.PROXIED
+                    proxied.add((destination, destination_port))
+                elif point in ("TO_OVERLAY", "TO_NETWORK"):
+                    bits |= e.LEFT
+            else:
+                more = _other_bits(flow, kind)
+                if more < 0:
+                    self.counts.uncounted["socket"] += 1
+                    continue
+                bits |= more
+                if more & e.PROXIED:
+                    proxied.add((destination, destination_port))
+            if source_port < destination_port or (
+                source_port == destination_port and source < destination
+            ):
+                key = (source, source_port, destination, destination_port)
+                forth = True
+            else:
+                key = (destination, destination_port, source, source_port)
+                forth = False
+                bits <<= e.BACK
+            connection = table.get(key)
+            if connection is None:
+                connection = self._begin(table, key, second, flow, forth)
+            elif second > connection.last:
+                if second - connection.last > idle:
+                    self._begin_again(connection, second)
+                else:
+                    connection.last = second
+            elif second < connection.first:
+                self._begin_earlier(connection, second)
+            if bits & ~connection.settled:
+                self._learn(connection, bits, second, flow, forth)
+            if kind == L7 and flow.l7 is not None and flow.l7.dns is not None:
+                self._look_up(connection, second, flow)
+            if flow.aggregate is not None:
+                self._weigh(connection, second, flow, line.node_name)
+        self.counts.flows += flows
+        self.counts.protocols["tcp"] += tcp_flows
+        self.counts.protocols["udp"] += udp_flows
+        return given
+
+    def window(self, number: int) -> Intake:
+        """Give the open window of that number, opening it if need be."""
+        intake = self.windows.get(number)
+        if intake is None:
+            intake = self.windows[number] = Intake(number)
+        return intake
+
+    def forget(self, number: int) -> None:
+        """Drop the closed window ``number``, and connections idle for too long at its end."""
+        intake = self.windows.pop(number, None)
+        if intake is not None:
+            self._aging.setdefault(number, []).extend(intake.connections)
+        end = (number + 1) * self.size
+        oldest_kept = end - self.idle - self.size
+        for aged in sorted(n for n in self._aging if (n + 1) * self.size <= oldest_kept):
+            for connection in self._aging.pop(aged):
+                alive = connection.last // self.size
+                table = self._tables[connection.protocol]
+                if alive > aged:
+                    self._aging.setdefault(alive, []).append(connection)
+                elif table.get(connection.key) is connection:
+                    del table[connection.key]
+
+    def _begin(
+        self, table: dict[Key, Connection], key: Key, second: int, flow: Flow, forth: bool
+    ) -> Connection:
+        key = (intern(key[0]), key[1], intern(key[2]), key[3])
+        source, destination = self.peers.of(flow.source), self.peers.of(flow.destination)
+        number = second // self.size
+        connection = Connection(
+            key,
+            self._protocol_of(table),
+            second,
+            second,
+            (number + 1) * self.size + self.settle,
+            source if forth else destination,
+            destination if forth else source,
+            uuid=flow.uuid,
+        )
+        table[key] = connection
+        self.window(number).connections.append(connection)
+        return connection
+
+    def _begin_again(self, connection: Connection, second: int) -> None:
+        """The same five-tuple after a long silence is a new attempt."""
+        connection.previous = connection.last
+        connection.first = connection.last = second
+        number = second // self.size
+        connection.deadline = (number + 1) * self.size + self.settle
+        connection.evidence = connection.early = connection.settled = 0
+        connection.policies = None
+        connection.uuid = ""
+        self.window(number).connections.append(connection)
+
+    def _begin_earlier(self, connection: Connection, second: int) -> None:
+        """An event that arrived late shows an earlier begin, or the end of a presumed silence."""
+        if connection.first == NEVER:
+            return
+        if connection.previous != NEVER and second - connection.previous <= self.idle:
+            connection.first = NEVER
+            return
+        number = second // self.size
+        if number < connection.first // self.size:
+            connection.evidence = connection.early
+            connection.settled = 0
+            connection.deadline = (number + 1) * self.size + self.settle
+            self.window(number).connections.append(connection)
+        connection.first = second
+
+    def _learn(
+        self, connection: Connection, bits: int, second: int, flow: Flow, forth: bool
+    ) -> None:
+        """Join the evidence of an event and what it knows of the two parties."""
+        deadline = connection.deadline
+        if second >= deadline:
+            return
+        evidence = connection.evidence
+        if flow.uuid and bits & ~evidence & _WORTH_SHOWING:
+            connection.uuid = flow.uuid
+        connection.evidence = evidence = evidence | bits
+        settled = evidence
+        could_be_earlier = deadline - self.size
+        if connection.first < could_be_earlier:
+            if second < could_be_earlier:
+                connection.early |= bits
+            settled &= connection.early
+        source, destination = flow.source, flow.destination
+        peers = self.peers
+        if source is not None and source.workloads:
+            peers.learn(source, second)
+        if destination is not None and destination.workloads:
+            peers.learn(destination, second)
+        low = peers.of(source if forth else destination)
+        high = peers.of(destination if forth else source)
+        if low is not connection.low and _is_better(low, connection.low):
+            connection.low = low
+        if high is not connection.high and _is_better(high, connection.high):
+            connection.high = high
+        if connection.low.kind != PeerKind.POD or connection.high.kind != PeerKind.POD:
+            settled &= ~(e.EVENT | e.EVENT << e.BACK)
+            if flow.destination_names:
+                name = min(flow.destination_names)
+                if not connection.name or name < connection.name:
+                    connection.name = name
+        connection.settled = settled
+        denied_by = flow.egress_denied_by or flow.ingress_denied_by
+        if denied_by:
+            policies = connection.policies or []
+            policies.extend(policy for policy in denied_by if policy not in policies)
+            connection.policies = policies
+
+    def _look_up(self, connection: Connection, second: int, flow: Flow) -> None:
+        assert flow.l7 is not None
+        assert flow.l7.dns is not None
+        dns = flow.l7.dns
+        lookups = self.window(second // self.size).lookups
+        is_answer = flow.l7.type == "RESPONSE"
+        key = (flow.uuid or flow.time, dns.query, ",".join(dns.qtypes), is_answer)
+        if key in lookups:
+            return
+        if len(lookups) >= MAX_LOOKUPS:
+            self.counts.dropped_lookups += 1
+            return
+        lookups[key] = Lookup(connection, dns.query, dns.rcode, is_answer)
+
+    def _weigh(self, connection: Connection, second: int, flow: Flow, node: str) -> None:
+        """An exported line that stands for many flows."""
+        assert flow.aggregate is not None
+        counts = flow.aggregate
+        try:
+            ingress, egress = int(counts.ingress_flow_count), int(counts.egress_flow_count)
+            unknown = int(counts.unknown_direction_flow_count)
+        except ValueError:
+            return
+        weight = max(ingress, egress) + unknown
+        if weight < 1:
+            return
+        connection.weighted = True
+        key = (connection.key, connection.protocol, flow.node_name or node, flow.time)
+        self.window(second // self.size).weights[key] = (connection, weight)
+
+    def _protocol_of(self, table: dict[Key, Connection]) -> int:
+        for protocol in (TCP, UDP, ICMP, SCTP):
+            if self._tables[protocol] is table:
+                return protocol
+        raise AssertionError("not one of this assembly's tables")
+
+
+_WORTH_SHOWING = (e.DENIED | e.DROPPED | e.RESET) | (e.DENIED | e.DROPPED | e.RESET) << e.BACK
+
+
+def _shifted(stamp: str) -> int:
+    """Seconds of a time that is not plainly UTC, or none at all."""
+    return parse_ns(stamp) // 1_000_000_000
+
+
+def _is_better(candidate: Peer, known: Peer) -> bool:
+    if candidate.kind != known.kind:
+        return candidate.kind > known.kind
+    return (candidate.namespace, candidate.pod) > (known.namespace, known.pod)
+
+
+def _icmp_bits(message: ICMPHeader, version: int) -> tuple[int, int]:
+    """Evidence of an ICMP message, and a number in the place of ports that keeps errors apart."""
+    if message.type in ECHO_REQUESTS:
+        return e.EVENT | e.DECIDED, 0
+    if message.type in ECHO_REPLIES:
+        return e.EVENT | e.ANSWER, 0
+    if message.type in ICMP_ERRORS[version]:
+        # Sent to the opener of what failed, which is therefore the subject.
+        return e.EVENT | e.ANSWER | e.RESET, 1
+    return e.EVENT | e.DECIDED, 2 + message.type
+
+
+def _other_bits(flow: Flow, kind: int) -> int:
+    """Evidence of anything but a plain forwarded trace; negative for what is no packet's event."""
+    verdict = flow.verdict
+    if kind == SOCKET or verdict in _SOCKET_VERDICTS:
+        return -1
+    if kind == L7:
+        is_answer = flow.l7 is not None and flow.l7.type == "RESPONSE"
+        bits = e.TALK | (e.REPLY | e.ANSWER if is_answer else e.REQUEST | e.DECIDED)
+        if verdict == "DROPPED":
+            bits |= e.DENIED
+        return bits
+    if verdict in ("DROPPED", 2):
+        # A denied verdict names its policies; a drop names its reason; a field mask may leave
+        # only the description.
+        denied = (
+            kind == VERDICT
+            or flow.drop_reason in POLICY_DROP_REASONS
+            or flow.drop_reason_desc in POLICY_DROP_NAMES
+            or flow.egress_denied_by
+            or flow.ingress_denied_by
+        )
+        return e.DENIED | e.DECIDED if denied else e.DROPPED
+    if verdict == "AUDIT":
+        return e.AUDITED | e.DECIDED
+    if verdict == "ERROR":
+        return e.DROPPED
+    bits = 0
+    if kind == VERDICT:
+        bits = e.DECIDED
+    if verdict == "REDIRECTED":
+        bits |= e.PROXIED
+    if flow.is_reply or (flow.is_reply is None and flow.reply):
+        bits |= e.REPLY
+    elif flow.is_reply is False:
+        bits |= e.REQUEST
+    return bits

@@ -1,0 +1,55 @@
+"""What arrived for one window that is still open, and what arrived in all."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from msgspec import Struct, field
+
+from hubblewatch.attempt.connection import Connection
+
+
+class Lookup(Struct, gc=False):
+    """One DNS message: a query of ``connection``'s opener, or an answer with its code."""
+
+    connection: Connection
+    name: str
+    rcode: int
+    is_answer: bool
+
+
+class Intake:
+    """The open window ``number`` (epoch seconds divided by the window's size).
+
+    ``connections`` are those that began here, as far as known: one may have moved to an earlier
+    window since. ``lookups`` and ``weights`` are keyed so that a repeated line changes nothing;
+    a weight is keyed by connection key, protocol, node and time. ``nodes`` counts events, and
+    ``proxied`` holds the responders (address, port) reached through the L7 proxy, by which the
+    proxy's own leg is told from a new client on the node.
+    """
+
+    __slots__ = ("connections", "losses", "lookups", "nodes", "number", "proxied", "weights")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.connections: list[Connection] = []
+        self.lookups: dict[tuple[str, str, str, bool], Lookup] = {}
+        self.weights: dict[tuple[object, int, str, str], tuple[Connection, int]] = {}
+        self.nodes: defaultdict[str, int] = defaultdict(int)
+        self.proxied: set[tuple[str, int]] = set()
+        self.losses: dict[tuple[str, str, str], int] = {}
+
+
+class Counts(Struct):
+    """Totals since the start, for metrics and the summary; nothing here feeds a detector."""
+
+    flows: int = 0
+    verdicts: dict[str | int, int] = field(default_factory=lambda: defaultdict(int))
+    protocols: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    uncounted: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    """Flows that are no part of an attempt, by reason: socket, no-address, other-protocol."""
+    late: int = 0
+    rejects: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    lost: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    dropped_lookups: int = 0
+    """DNS messages beyond the bound of a window."""

@@ -1,0 +1,162 @@
+"""Who stands at an end of a connection: a workload's pod, or one of Cilium's reserved parties."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import msgspec
+
+from hubblewatch.attempt.workload import workload_from_pod_name
+from hubblewatch.flow.schema import Endpoint
+
+_MAX_PEERS = 200_000
+_decode_labels = msgspec.json.Decoder(list[str]).decode
+
+
+class PeerKind(IntEnum):
+    """Kinds of party; of two sightings of one address the higher one is the better informed.
+
+    The same address shows with another identity at another vantage point (a node's own address is
+    ``host`` at home, ``remote-node`` elsewhere, and carries a client's identity on a proxy's leg).
+    """
+
+    UNKNOWN = 0
+    WORLD = 1
+    UNMANAGED = 2
+    INGRESS = 3
+    HOST = 4
+    REMOTE_NODE = 5
+    KUBE_APISERVER = 6
+    HEALTH = 7
+    MARKED = 8
+    """A pod's identity on an address that is no pod's: the proxy's own leg on the pod's behalf."""
+    POD = 9
+
+
+_BY_IDENTITY = {
+    1: PeerKind.HOST,
+    2: PeerKind.WORLD,
+    3: PeerKind.UNMANAGED,
+    4: PeerKind.HEALTH,
+    5: PeerKind.UNMANAGED,
+    6: PeerKind.REMOTE_NODE,
+    7: PeerKind.KUBE_APISERVER,
+    8: PeerKind.INGRESS,
+    9: PeerKind.WORLD,
+    10: PeerKind.WORLD,
+}
+_BY_LABEL = {
+    "reserved:host": PeerKind.HOST,
+    "reserved:unmanaged": PeerKind.UNMANAGED,
+    "reserved:health": PeerKind.HEALTH,
+    "reserved:init": PeerKind.UNMANAGED,
+    "reserved:remote-node": PeerKind.REMOTE_NODE,
+    "reserved:kube-apiserver": PeerKind.KUBE_APISERVER,
+    "reserved:ingress": PeerKind.INGRESS,
+}
+_FIRST_CLUSTER_IDENTITY = 256
+FIRST_NODE_LOCAL_IDENTITY = 1 << 24
+"""From here on identities (CIDR, FQDN) differ on each node: never a key."""
+
+
+class Peer:
+    """One party. A pod is one object, by namespace and name: what is learned serves all its flows."""
+
+    __slots__ = ("cluster", "kind", "learned", "learned_at", "namespace", "pod", "workload")
+
+    def __init__(
+        self, kind: PeerKind, namespace: str, pod: str, cluster: str, workload: str
+    ) -> None:
+        self.kind = kind
+        self.namespace = namespace
+        self.pod = pod
+        self.cluster = cluster
+        self.workload = workload
+        self.learned = ""
+        self.learned_at = 0
+
+    def workload_at(self, second: int) -> str:
+        """The workload as known from events before an epoch second.
+
+        The reservation makes a window independent of the order in which lines arrived: a name
+        learned from a later event does not change an earlier window in one order only.
+        """
+        return self.learned if self.learned and self.learned_at < second else self.workload
+
+
+class Peers:
+    """All parties seen, one object each; bounded: when full it starts anew, and loses no count."""
+
+    def __init__(self) -> None:
+        self._pods: dict[tuple[str, str], Peer] = {}
+        self._reserved: dict[tuple[int, bytes], Peer] = {}
+
+    def __len__(self) -> int:
+        return len(self._pods) + len(self._reserved)
+
+    def of(self, endpoint: Endpoint | None) -> Peer:
+        """Give the party of an endpoint."""
+        if endpoint is None:
+            return _NOBODY
+        if endpoint.pod_name:
+            key = (endpoint.namespace, endpoint.pod_name)
+            peer = self._pods.get(key)
+            if peer is None:
+                if len(self._pods) >= _MAX_PEERS:
+                    self._pods.clear()
+                peer = self._pods[key] = Peer(
+                    PeerKind.POD,
+                    endpoint.namespace,
+                    endpoint.pod_name,
+                    endpoint.cluster_name,
+                    workload_from_pod_name(endpoint.pod_name),
+                )
+            return peer
+        reserved = (endpoint.identity, bytes(endpoint.labels))
+        peer = self._reserved.get(reserved)
+        if peer is None:
+            if len(self._reserved) >= _MAX_PEERS:
+                self._reserved.clear()
+            peer = self._reserved[reserved] = _unnamed(endpoint)
+        return peer
+
+    def learn(self, endpoint: Endpoint, second: int) -> None:
+        """Take the workload that the pod's own node names, as known from ``second`` on."""
+        peer = self.of(endpoint)
+        name = endpoint.workloads[0].name
+        if peer.kind is PeerKind.POD and name and (not peer.learned or second < peer.learned_at):
+            peer.learned = name
+            peer.learned_at = second
+
+
+def _unnamed(endpoint: Endpoint) -> Peer:
+    kind = _BY_IDENTITY.get(endpoint.identity)
+    labels = _labels(bytes(endpoint.labels))
+    namespace = endpoint.namespace
+    if kind is None or kind is PeerKind.WORLD:
+        kind = kind or PeerKind.UNKNOWN
+        for label in labels:
+            if label.startswith("reserved:world"):
+                kind = PeerKind.WORLD if not namespace else kind
+            elif label in _BY_LABEL:
+                kind = max(kind, _BY_LABEL[label])
+        if kind is PeerKind.UNKNOWN:
+            if endpoint.identity >= FIRST_NODE_LOCAL_IDENTITY:
+                kind = PeerKind.WORLD
+            elif endpoint.identity >= _FIRST_CLUSTER_IDENTITY or namespace or labels:
+                kind = PeerKind.MARKED
+    elif kind is PeerKind.REMOTE_NODE and "reserved:kube-apiserver" in labels:
+        kind = PeerKind.KUBE_APISERVER
+    return Peer(kind, namespace, "", endpoint.cluster_name, kind.name.lower().replace("_", "-"))
+
+
+def _labels(raw: bytes) -> list[str]:
+    if not raw:
+        return []
+    try:
+        return _decode_labels(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return []  # labels of an unknown shape name nobody; the flow itself still counts
+
+
+_NOBODY = Peer(PeerKind.UNKNOWN, "", "", "", "unknown")

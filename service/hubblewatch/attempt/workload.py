@@ -1,0 +1,40 @@
+"""The workload of a pod from the pod's name.
+
+Hubble names the workload only on the node that hosts the pod; for the other end of a connection the
+name has to be read off the pod's, by the forms that Kubernetes' controllers give it. Generated
+suffixes use an alphabet without vowels and look-alikes (``k8s.io/apimachinery/pkg/util/rand``),
+which keeps ordinary words from being taken for one.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+_RANDOM = "[bcdfghjklmnpqrstvwxz2456789]"
+
+_FORMS = tuple(
+    re.compile(form)
+    for form in (
+        # CronJob: name, epoch minutes, pod suffix; an indexed Job's pod has its index too.
+        rf"(.+?)-\d{{8,10}}(?:-\d+)?-{_RANDOM}{{5}}",
+        # Deployment: name, hash of the ReplicaSet, pod suffix.
+        rf"(.+)-{_RANDOM}{{6,10}}-{_RANDOM}{{5}}",
+        # Indexed Job: name, index, pod suffix.
+        rf"(.+)-\d+-{_RANDOM}{{5}}",
+        # DaemonSet, bare ReplicaSet, Job: name, pod suffix.
+        rf"(.+)-{_RANDOM}{{5}}",
+        # StatefulSet: name, ordinal.
+        r"(.+)-\d{1,5}",
+    )
+)
+
+
+@lru_cache(maxsize=65_536)
+def workload_from_pod_name(pod_name: str) -> str:
+    """Give the workload's name; the pod's own name where it has no controller's form."""
+    for form in _FORMS:
+        match = form.fullmatch(pod_name)
+        if match is not None:
+            return match.group(1)
+    return pod_name

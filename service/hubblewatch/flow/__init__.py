@@ -1,0 +1,1 @@
+"""Hubble's lines, typed: from bytes to Flow, loss and node state."""

@@ -1,0 +1,117 @@
+"""Bytes of a line to a typed Line, or a Reject; never an exception, whatever the bytes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from hubblewatch.flow.reject import EXCERPT_BYTES, Reject, RejectReason
+from hubblewatch.flow.schema import Flow, Line, Wrapper
+
+MAX_LINE_BYTES = 1 << 20
+"""A Hubble line is 1 to 4 kB; one of a megabyte is not Hubble's."""
+
+# What container runtimes put before each line of a log file: time, stream, F(ull) or P(artial).
+_CRI_PREFIX = re.compile(rb"\s*\d{4}-\d\d-\d\dT[^ ]{1,40} (?:stdout|stderr) [FP] ")
+
+_decode_line: Callable[[bytes], Line] = msgspec.json.Decoder(Line).decode
+_decode_bare: Callable[[bytes], Flow] = msgspec.json.Decoder(Flow).decode
+_decode_wrapper: Callable[[bytes], Wrapper] = msgspec.json.Decoder(Wrapper).decode
+
+
+def decode_lines(
+    lines: Sequence[bytes], on_reject: Callable[[Reject], None], source: str = "-", first: int = 1
+) -> list[Line]:
+    """Decode lines without their newline; empty ones are passed over.
+
+    ``on_reject`` gets one Reject for each line that cannot be used, with the place
+    ``source:number`` where ``first`` is the number of the first line. The others are kept.
+    """
+    try:
+        decoded = [_decode_line(line) for line in lines]
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return _decode_singly(lines, on_reject, source, first)
+    unnamed = [index for index, line in enumerate(decoded) if line.flow is None]
+    if not unnamed:
+        return decoded
+    dropped = []
+    for index in unnamed:
+        line = decoded[index]
+        if line.lost_events is None and line.node_status is None and line.heartbeat is None:
+            found = _without_member(lines[index])
+            if isinstance(found, Line):
+                decoded[index] = found
+            else:
+                dropped.append(index)
+                on_reject(_reject(found, lines[index], source, first + index))
+    for index in reversed(dropped):
+        del decoded[index]
+    return decoded
+
+
+def decode_line(line: bytes) -> Line | tuple[RejectReason, str]:
+    """Decode one line, with or without a CRI prefix: the Line, or why not."""
+    if len(line) > MAX_LINE_BYTES:
+        return RejectReason.TOO_LONG, f"{len(line)} bytes; at most {MAX_LINE_BYTES} are read"
+    try:
+        try:
+            decoded = _decode_line(line)
+        except msgspec.DecodeError:
+            prefix = _CRI_PREFIX.match(line)
+            if prefix is None:
+                raise
+            line = line[prefix.end() :]
+            decoded = _decode_line(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        return _why(error)
+    if (
+        decoded.flow is not None
+        or decoded.lost_events is not None
+        or decoded.node_status is not None
+        or decoded.heartbeat is not None
+    ):
+        return decoded
+    return _without_member(line)
+
+
+def _decode_singly(
+    lines: Sequence[bytes], on_reject: Callable[[Reject], None], source: str, first: int
+) -> list[Line]:
+    decoded = []
+    for index, line in enumerate(lines):
+        if not line or line.isspace():
+            continue
+        found = decode_line(line)
+        if isinstance(found, Line):
+            decoded.append(found)
+        else:
+            on_reject(_reject(found, line, source, first + index))
+    return decoded
+
+
+def _without_member(line: bytes) -> Line | tuple[RejectReason, str]:
+    """Tell agent and debug events, a bare flow (old CLIs) and foreign objects apart."""
+    try:
+        wrapper = _decode_wrapper(line)
+        if bytes(wrapper.agent_event) or bytes(wrapper.debug_event):
+            return Line()
+        if bytes(wrapper.verdict) or bytes(wrapper.IP) or bytes(wrapper.l4):
+            return Line(flow=_decode_bare(line))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        return _why(error)
+    return RejectReason.UNKNOWN, "a JSON object, but neither a Hubble response nor a flow"
+
+
+def _why(error: Exception) -> tuple[RejectReason, str]:
+    if isinstance(error, RecursionError):
+        return RejectReason.TOO_DEEP, "nested too deeply"
+    if isinstance(error, msgspec.ValidationError):
+        return RejectReason.WRONG_TYPE, str(error)
+    return RejectReason.MALFORMED, str(error)
+
+
+def _reject(why: tuple[RejectReason, str], line: bytes, source: str, number: int) -> Reject:
+    reason, detail = why
+    return Reject(reason, f"{source}:{number}", detail, line[:EXCERPT_BYTES])

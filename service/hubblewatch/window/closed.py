@@ -1,0 +1,243 @@
+"""A closed window of one subject: exact counts and distinct sets of its attempts."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from msgspec import Struct, field
+
+from hubblewatch.attempt.evidence import Outcome
+from hubblewatch.flow.timestamp import format_seconds
+
+MAX_DISTINCT = 20_000
+"""Bound on each distinct set of one window; a window that meets it says so (``capped``)."""
+
+MAX_RECORDED_EDGES = 100
+"""Edges written into a record, busiest first; the counts are always whole."""
+
+OUTBOUND, INBOUND = "outbound", "inbound"
+
+
+class Subject(NamedTuple):
+    """Whose attempts a window counts."""
+
+    namespace: str
+    workload: str
+    direction: str
+
+
+class EdgeKey(NamedTuple):
+    """Whom a subject talked to: a workload; outside the cluster a name or an address; or a party.
+
+    For an inbound subject the peer is who opened the connection, ``world`` being one party.
+    """
+
+    namespace: str
+    workload: str
+    port: int
+    protocol: str
+
+
+class EdgeCounts(Struct, gc=False):
+    """Attempts along one edge, by outcome, with one flow that shows the worst of them."""
+
+    attempts: int = 0
+    denied: int = 0
+    audited: int = 0
+    dropped: int = 0
+    failed: int = 0
+    uuid: str = ""
+
+
+class ContactKey(NamedTuple):
+    """An address and port that a subject tried; inbound: who tried which port of the subject."""
+
+    address: str
+    port: int
+    protocol: str
+
+
+class EdgeRecord(Struct, frozen=True):
+    """An edge as written out."""
+
+    namespace: str
+    workload: str
+    port: int
+    protocol: str
+    attempts: int
+    denied: int = 0
+    audited: int = 0
+    dropped: int = 0
+    failed: int = 0
+
+
+class WindowRecord(Struct, frozen=True):
+    """The closed window as JSON: design contract of ``hubble.windows`` and of ``--windows``."""
+
+    start: str
+    end: str
+    cluster: str
+    namespace: str
+    workload: str
+    direction: str
+    attempts: int
+    allowed: int
+    denied: int
+    audited: int
+    dropped: int
+    failed: int
+    tcp: int
+    udp: int
+    sctp: int
+    icmp: int
+    udp_dns: int
+    icmp_denied: int
+    unreachable: int
+    peer_namespaces: list[str]
+    peer_workloads: int
+    peer_addresses: int
+    peer_ports: int
+    external_destinations: int
+    new_edges: int
+    dns_queries: int
+    dns_failures: int
+    dns_names: int
+    completeness: float
+    capped: bool
+    pods: int
+    edges: list[EdgeRecord] = field(default_factory=list)
+
+
+class ClosedWindow:
+    """What one subject attempted in ``[start, end)``, epoch seconds.
+
+    ``outcomes`` is indexed by Outcome and sums to ``attempts``, as do ``tcp + udp + sctp``; ICMP is
+    apart. ``udp_dns`` are the UDP attempts on port 53. ``contacts`` maps an address and port to
+    [attempts, unsuccessful ones]. ``new_edges`` is filled in by the subject's memory.
+    """
+
+    __slots__ = (
+        "attempts",
+        "capped",
+        "cluster",
+        "completeness",
+        "contacts",
+        "dns_failures",
+        "dns_names",
+        "dns_queries",
+        "edges",
+        "end",
+        "external",
+        "icmp",
+        "icmp_denied",
+        "new_edges",
+        "outcomes",
+        "peer_namespaces",
+        "peer_ports",
+        "peer_workloads",
+        "pods",
+        "policies",
+        "sctp",
+        "start",
+        "subject",
+        "tcp",
+        "udp",
+        "udp_dns",
+        "unreachable",
+    )
+
+    def __init__(self, subject: Subject, start: int, end: int, cluster: str) -> None:
+        self.subject = subject
+        self.start = start
+        self.end = end
+        self.cluster = cluster
+        self.attempts = 0
+        self.outcomes = [0] * len(Outcome)
+        self.tcp = self.udp = self.sctp = self.icmp = 0
+        self.udp_dns = self.icmp_denied = self.unreachable = 0
+        self.peer_namespaces: set[str] = set()
+        self.peer_workloads: set[tuple[str, str]] = set()
+        self.peer_ports: set[int] = set()
+        self.external: set[str] = set()
+        self.contacts: dict[ContactKey, list[int]] = {}
+        self.edges: dict[EdgeKey, EdgeCounts] = {}
+        self.policies: dict[str, None] = {}
+        self.pods: set[str] = set()
+        self.dns_queries = self.dns_failures = 0
+        self.dns_names: set[str] = set()
+        self.new_edges = 0
+        self.completeness = 1.0
+        self.capped = False
+
+    @property
+    def allowed(self) -> int:
+        """Attempts that nothing hindered."""
+        return self.outcomes[Outcome.ALLOWED]
+
+    @property
+    def denied(self) -> int:
+        """Attempts that a network policy denied; ICMP not among them."""
+        return self.outcomes[Outcome.DENIED]
+
+    @property
+    def audited(self) -> int:
+        """Attempts that went through and that a policy in audit mode would have denied."""
+        return self.outcomes[Outcome.AUDITED]
+
+    @property
+    def dropped(self) -> int:
+        """Attempts dropped for a reason other than policy."""
+        return self.outcomes[Outcome.DROPPED]
+
+    @property
+    def failed(self) -> int:
+        """Attempts that were reset, or that nothing answered."""
+        return self.outcomes[Outcome.FAILED]
+
+    @property
+    def peer_addresses(self) -> int:
+        """Distinct addresses tried."""
+        return len({contact.address for contact in self.contacts})
+
+    def record(self) -> WindowRecord:
+        """Give the window in its written form."""
+        busiest = sorted(self.edges.items(), key=lambda edge: (-edge[1].attempts, edge[0]))
+        return WindowRecord(
+            start=format_seconds(self.start),
+            end=format_seconds(self.end),
+            cluster=self.cluster,
+            namespace=self.subject.namespace,
+            workload=self.subject.workload,
+            direction=self.subject.direction,
+            attempts=self.attempts,
+            allowed=self.allowed,
+            denied=self.denied,
+            audited=self.audited,
+            dropped=self.dropped,
+            failed=self.failed,
+            tcp=self.tcp,
+            udp=self.udp,
+            sctp=self.sctp,
+            icmp=self.icmp,
+            udp_dns=self.udp_dns,
+            icmp_denied=self.icmp_denied,
+            unreachable=self.unreachable,
+            peer_namespaces=sorted(self.peer_namespaces),
+            peer_workloads=len(self.peer_workloads),
+            peer_addresses=self.peer_addresses,
+            peer_ports=len(self.peer_ports),
+            external_destinations=len(self.external),
+            new_edges=self.new_edges,
+            dns_queries=self.dns_queries,
+            dns_failures=self.dns_failures,
+            dns_names=len(self.dns_names),
+            completeness=round(self.completeness, 4),
+            capped=self.capped,
+            pods=len(self.pods),
+            edges=[
+                EdgeRecord(
+                    *key, edge.attempts, edge.denied, edge.audited, edge.dropped, edge.failed
+                )
+                for key, edge in busiest[:MAX_RECORDED_EDGES]
+            ],
+        )

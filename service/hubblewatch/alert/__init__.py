@@ -1,0 +1,1 @@
+"""The alert record and what it tells: ids, reproduction command, encoding."""

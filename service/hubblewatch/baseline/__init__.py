@@ -1,0 +1,1 @@
+"""What is usual for a subject: robust running estimates and bounded memory."""

@@ -1,0 +1,1 @@
+"""The detectors: one file each, listed as data in ``registry``."""

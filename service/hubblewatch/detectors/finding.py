@@ -1,0 +1,121 @@
+"""What a detector says about one closing: a finding, not yet an alert."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct, field
+
+from hubblewatch.window.closed import ClosedWindow, Subject
+
+
+class Severity(StrEnum):
+    """How urgent: info is recorded and never paged."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+    @property
+    def rank(self) -> int:
+        """Order of severities, higher is worse."""
+        return _RANKS[self]
+
+
+_RANKS = {Severity.INFO: 0, Severity.WARNING: 1, Severity.CRITICAL: 2}
+
+
+class Reason(Struct, frozen=True):
+    """One feature that speaks for the finding, with what is usual for the subject.
+
+    ``weight`` is this feature's share of the whole, 0..1.
+    """
+
+    feature: str
+    observed: float
+    usual_low: float
+    usual_high: float
+    weight: float = 1.0
+
+
+class PeerRef(Struct, frozen=True, omit_defaults=True):
+    """A peer that takes part: a workload of a namespace, or a name or address outside of any."""
+
+    workload: str
+    namespace: str = ""
+    ports: list[int] = field(default_factory=list)
+    attempts: int = 0
+
+
+class Evidence(Struct, frozen=True):
+    """Where to look: flow uuids, edges as text, and the policies that decided."""
+
+    flows: list[str] = field(default_factory=list)
+    edges: list[str] = field(default_factory=list)
+    policies: list[str] = field(default_factory=list)
+
+
+class Finding(Struct, frozen=True):
+    """One detector's judgement on one subject in one closing.
+
+    ``key`` is the detector's own part of the incident's identity (a peer, a port), never a score, a
+    time or a window. ``observed``, ``expected`` are in the detector's ``unit``; ``ratio`` is their
+    quotient. ``summary`` is one sentence, ``description`` says why in two or three.
+    """
+
+    detector: str
+    severity: Severity
+    subject: Subject
+    observed: float
+    expected: float
+    unit: str
+    summary: str
+    description: str
+    recommendation: str
+    reasons: list[Reason]
+    score: float = 0.0
+    key: str = ""
+    peers: list[PeerRef] = field(default_factory=list)
+    evidence: Evidence = field(default_factory=Evidence)
+    pods: list[str] = field(default_factory=list)
+    verdict: str = ""
+    """Verdict, protocol and ports narrow the command that shows the flows."""
+    protocol: str = ""
+    ports: list[int] = field(default_factory=list)
+    baseline: str = ""
+
+    @property
+    def ratio(self) -> float:
+        """Observed over expected; expected counts as at least one."""
+        return self.observed / max(self.expected, 1.0)
+
+
+MAX_SHOWN = 10
+"""Peers, edges, pods and flows named in one finding."""
+
+
+def shown_evidence(window: ClosedWindow, outcome: str) -> tuple[list[PeerRef], Evidence]:
+    """Give the peers and evidence of the edges with attempts of that outcome, busiest first.
+
+    ``outcome`` is a field of EdgeCounts: attempts, denied, audited, dropped or failed.
+    """
+    edges = sorted(
+        ((getattr(counts, outcome), key, counts) for key, counts in window.edges.items()),
+        key=lambda edge: (-edge[0], edge[1]),
+    )
+    edges = [edge for edge in edges if edge[0]][:MAX_SHOWN]
+    peers: dict[tuple[str, str], PeerRef] = {}
+    for count, key, _ in edges:
+        known = peers.get((key.namespace, key.workload))
+        ports = sorted({*(known.ports if known else ()), key.port})
+        attempts = count + (known.attempts if known else 0)
+        peers[key.namespace, key.workload] = PeerRef(key.workload, key.namespace, ports, attempts)
+    source = f"{window.subject.namespace}/{window.subject.workload}"
+    inbound = window.subject.direction == "inbound"
+    texts = []
+    for count, key, _ in edges:
+        peer = f"{key.namespace}/{key.workload}" if key.namespace else key.workload
+        ends = (peer, source) if inbound else (source, peer)
+        texts.append(f"{ends[0]} -> {ends[1]}:{key.port}/{key.protocol} ({count})")
+    flows = [counts.uuid for _, _, counts in edges if counts.uuid]
+    return list(peers.values()), Evidence(flows, texts, list(window.policies)[:MAX_SHOWN])

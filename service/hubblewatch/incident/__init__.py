@@ -1,0 +1,1 @@
+"""Findings to incidents: opening, worsening, resolving, hiding effects, and suppressions."""

@@ -1,0 +1,159 @@
+"""Findings to incidents: one for each thing that goes on, however many windows show it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from msgspec import Struct
+
+from hubblewatch.alert.record import (
+    AlertRecord,
+    AlertStatus,
+    Transition,
+    alert_id,
+    incident_id,
+)
+from hubblewatch.alert.reproduce import observe_command
+from hubblewatch.detectors.finding import Finding, Severity
+from hubblewatch.flow.timestamp import format_seconds
+from hubblewatch.incident.suppressions import Suppressions
+from hubblewatch.window.closed import Subject
+from hubblewatch.window.closing import Closing
+
+RESOLVE_AFTER_WINDOWS = 5
+RUNBOOK = "https://github.com/hubblewatch/hubblewatch/blob/main/docs/runbooks/{detector}.md"
+
+
+class Incident(Struct):
+    """An open incident; all that is needed to go on with it after a restart."""
+
+    id: str
+    finding: Finding
+    severity: Severity
+    first_start: int
+    last_end: int
+    quiet: int = 0
+    completeness: float = 1.0
+    worsened: int = 0
+
+
+class Incidents:
+    """The open incidents of one stream, by id."""
+
+    def __init__(self, cluster: str, parents: Mapping[str, frozenset[str]]) -> None:
+        self.open: dict[str, Incident] = {}
+        self.changed: set[str] = set()
+        self.suppressed: defaultdict[str, int] = defaultdict(int)
+        """Findings suppressed so far, by entry."""
+        self._cluster = cluster
+        self._parents = parents
+
+    def update(
+        self, closing: Closing, findings: Iterable[Finding], suppressions: Suppressions
+    ) -> list[AlertRecord]:
+        """Open, extend, worsen and resolve incidents by a closing's findings; give the records."""
+        self.changed = set()
+        records: list[AlertRecord] = []
+        seen: set[str] = set()
+        kept = list(findings)
+        firing = {(finding.subject, finding.detector) for finding in kept}
+        firing |= {(i.finding.subject, i.finding.detector) for i in self.open.values()}
+        for finding in sorted(kept, key=_order):
+            if self._has_parent(finding, firing):
+                continue
+            entry = suppressions.match(finding, closing.end)
+            if entry is not None:
+                self.suppressed[entry] += 1
+                continue
+            record = self._extend(closing, finding, seen)
+            if record is not None:
+                records.append(record)
+        for incident in [i for i in self.open.values() if i.id not in seen]:
+            entry = suppressions.match(incident.finding, closing.end)
+            if entry is not None:
+                self.suppressed[entry] += 1
+            elif not closing.is_complete:
+                continue  # silence of a stream that lost events proves nothing
+            else:
+                incident.quiet += 1
+            self.changed.add(incident.id)
+            if entry is not None or incident.quiet >= RESOLVE_AFTER_WINDOWS:
+                del self.open[incident.id]
+                records.append(self._record(closing, incident, Transition.RESOLVE))
+        return records
+
+    def _extend(self, closing: Closing, finding: Finding, seen: set[str]) -> AlertRecord | None:
+        subject = finding.subject
+        name = incident_id(
+            finding.detector, self._cluster, subject.namespace, subject.workload, finding.key
+        )
+        if name in seen:
+            return None
+        seen.add(name)
+        self.changed.add(name)
+        share = closing.completeness.share
+        incident = self.open.get(name)
+        if incident is None:
+            incident = Incident(
+                name, finding, finding.severity, closing.start, closing.end, completeness=share
+            )
+            self.open[name] = incident
+            return self._record(closing, incident, Transition.OPEN)
+        incident.quiet = 0
+        incident.last_end = closing.end
+        incident.completeness = min(incident.completeness, share)
+        if finding.severity.rank > incident.severity.rank:
+            incident.severity = finding.severity
+            incident.finding = finding
+            incident.worsened += 1
+            return self._record(closing, incident, Transition.WORSE)
+        return None
+
+    def _has_parent(self, finding: Finding, firing: set[tuple[Subject, str]]) -> bool:
+        parents = self._parents.get(finding.detector, frozenset())
+        return any((finding.subject, parent) in firing for parent in parents)
+
+    def _record(self, closing: Closing, incident: Incident, transition: Transition) -> AlertRecord:
+        finding = incident.finding
+        subject = finding.subject
+        first = format_seconds(incident.first_start)
+        step = transition if transition is not Transition.WORSE else f"worse-{incident.worsened}"
+        resolved = transition is Transition.RESOLVE
+        start = incident.first_start if resolved else closing.start
+        return AlertRecord(
+            id=alert_id(incident.id, first, step),
+            incident=incident.id,
+            status=AlertStatus.RESOLVED if resolved else AlertStatus.FIRING,
+            detector=finding.detector,
+            severity=incident.severity,
+            cluster=self._cluster,
+            namespace=subject.namespace,
+            workload=subject.workload,
+            pods=finding.pods,
+            direction=subject.direction,
+            peers=finding.peers,
+            window_start=format_seconds(closing.start),
+            window_end=format_seconds(closing.end),
+            first_seen=first,
+            last_seen=format_seconds(incident.last_end),
+            observed=round(finding.observed, 3),
+            expected=round(finding.expected, 3),
+            unit=finding.unit,
+            ratio=round(finding.ratio, 3),
+            score=round(finding.score, 3),
+            reasons=finding.reasons,
+            summary=finding.summary,
+            description=finding.description,
+            recommendation=finding.recommendation,
+            runbook=RUNBOOK.format(detector=finding.detector),
+            evidence=finding.evidence,
+            reproduce=observe_command(finding, start, incident.last_end),
+            completeness=round(incident.completeness, 4),
+            baseline=finding.baseline,
+            transition=transition,
+        )
+
+
+def _order(finding: Finding) -> tuple[str, Subject, str, int]:
+    return finding.detector, finding.subject, finding.key, -finding.severity.rank

@@ -1,0 +1,284 @@
+"""From decoded lines to alerts: the whole of detection, without I/O, clock or framework.
+
+The Faust worker, ``watch`` and ``replay`` all drive this one class; they differ in where lines come
+from and where closings go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from msgspec import Struct
+
+from hubblewatch.alert.record import AlertRecord
+from hubblewatch.attempt.assembly import Assembly, AssemblySettings
+from hubblewatch.attempt.connection import NEVER
+from hubblewatch.attempt.intake import Counts, Intake
+from hubblewatch.baseline.memory import Memory
+from hubblewatch.detectors.base import Detector
+from hubblewatch.flow.reject import Reject, RejectReason
+from hubblewatch.flow.schema import Line, LostEvents
+from hubblewatch.flow.timestamp import TimestampError
+from hubblewatch.incident.incidents import Incidents
+from hubblewatch.incident.suppressions import Suppressions
+from hubblewatch.window.closing import Closing
+from hubblewatch.window.tally import Tally
+from hubblewatch.window.watermark import Watermark
+
+MAX_EMPTY_WINDOWS = 60
+"""A gap longer than this is a pause of the recording, not an hour of silence to be judged."""
+
+MAX_JUMP_SECONDS = 3_600
+"""An event time so far ahead of the stream is believed only when the stream follows."""
+
+CONFIRMATIONS = 10
+"""Lines in a row that must agree with a jump."""
+
+_LOSS_NOTICED_LATE_SECONDS = 2
+"""Hubble reports a loss up to so long after it happened; both windows are then incomplete."""
+
+MAX_NODES = 10_000
+"""Nodes held as unavailable."""
+
+_FAR = 1 << 60
+
+
+class PipelineSettings(Struct, frozen=True):
+    """``size``, ``lateness``, ``settle``, ``idle`` in whole seconds."""
+
+    cluster: str = "default"
+    size: int = 60
+    lateness: int = 10
+    settle: int = 3
+    idle: int = 120
+    completeness_floor: float = 0.8
+
+
+class Closed(Struct, frozen=True):
+    """One closing and the alert records it made."""
+
+    closing: Closing
+    alerts: list[AlertRecord]
+
+
+class Pipeline:
+    """Detection over one stream of lines (a recording, or one partition of the flows)."""
+
+    def __init__(
+        self,
+        settings: PipelineSettings,
+        detectors: Sequence[Detector],
+        parents: dict[str, frozenset[str]],
+        on_reject: Callable[[Reject], None] = lambda _: None,
+    ) -> None:
+        self.settings = settings
+        self.suppressions = Suppressions()
+        self.memory = Memory()
+        self.incidents = Incidents(settings.cluster, parents)
+        self.watermark = Watermark(settings.lateness)
+        self.unavailable: set[str] = set()
+        self._detectors = detectors
+        self._on_reject = on_reject
+        self._assembly = Assembly(
+            AssemblySettings(settings.size, settings.settle, settings.idle), self._reject_time
+        )
+        self._proxied: dict[int, set[tuple[str, int]]] = {}
+        self._gaps: dict[int, int] = {}
+        self._ahead: list[Line] = []
+        self._late_before = 0
+
+    @property
+    def counts(self) -> Counts:
+        """Totals of what arrived."""
+        return self._assembly.counts
+
+    @property
+    def connections(self) -> int:
+        """Connections held in memory."""
+        return len(self._assembly)
+
+    @property
+    def closed_through(self) -> int:
+        """Number of the last closed window; flows of it and before are late."""
+        return self._assembly.closed_through
+
+    def take(self, lines: Iterable[Line]) -> list[Closed]:
+        """Count a batch of lines; give what closed on the way."""
+        closed: list[Closed] = []
+        iterator = iter(lines)
+        while (line := self._assembly.take(iterator)) is not None:
+            if line.flow is None:
+                self._control(line, closed)
+            else:
+                self._wake(line, closed)
+        return closed
+
+    def finish(self) -> list[Closed]:
+        """End of the stream: believe an unrefuted jump, and close all that is open."""
+        closed: list[Closed] = []
+        if self._ahead:
+            self._jump(closed)
+        if self._assembly.windows:
+            self._close_until(max(self._assembly.windows) + 1, closed)
+        return closed
+
+    def _wake(self, line: Line, closed: list[Closed]) -> None:
+        """A flow that may close windows: move the watermark, then count it."""
+        second = self._assembly.second_of(line)
+        newest = self.watermark.newest
+        if newest is not None and second > newest + MAX_JUMP_SECONDS:
+            self._ahead.append(line)
+            if len(self._ahead) >= CONFIRMATIONS:
+                self._jump(closed)
+            return
+        self._refute()
+        self._advance(second, closed)
+        self._assembly.take(iter((line,)))
+
+    def _advance(self, second: int, closed: list[Closed]) -> None:
+        assembly, size = self._assembly, self.settings.size
+        self.watermark.reach(second)
+        if assembly.closed_through == NEVER:
+            assembly.closed_through = (second - self.settings.lateness) // size - 1
+        self._close_due(closed)
+        if self.watermark.has_heartbeats:
+            assembly.wake = _FAR
+            return
+        oldest = min(assembly.windows, default=second // size)
+        assembly.wake = (
+            (min(oldest, second // size) + 1) * size + self.settings.settle + self.settings.lateness
+        )
+
+    def _close_due(self, closed: list[Closed]) -> None:
+        watermark = self.watermark.current()
+        if watermark is not None and self._assembly.closed_through != NEVER:
+            self._close_until((watermark - self.settings.settle) // self.settings.size, closed)
+
+    def _jump(self, closed: list[Closed]) -> None:
+        lines, self._ahead = self._ahead, []
+        for line in lines:
+            self._advance(self._assembly.second_of(line), closed)
+            self._assembly.take(iter((line,)))
+
+    def _refute(self) -> None:
+        lines, self._ahead = self._ahead, []
+        for line in lines:
+            assert line.flow is not None
+            self._reject(
+                RejectReason.AHEAD,
+                line,
+                f"event time {line.flow.time or line.time} is over {MAX_JUMP_SECONDS} s ahead",
+            )
+
+    def _control(self, line: Line, closed: list[Closed]) -> None:
+        if line.heartbeat is not None:
+            try:
+                missing = self.watermark.beat(line.heartbeat)
+            except TimestampError as error:
+                self._reject(RejectReason.TIME, line, str(error))
+                return
+            self._assembly.wake = _FAR
+            watermark = self.watermark.current()
+            assert watermark is not None
+            if self._assembly.closed_through == NEVER:
+                self._assembly.closed_through = watermark // self.settings.size - 1
+            if missing:
+                number = watermark // self.settings.size
+                self._gaps[number] = self._gaps.get(number, 0) + missing
+            self._close_due(closed)
+        elif line.lost_events is not None:
+            self._lose(line, line.lost_events)
+        elif line.node_status is not None:
+            names = line.node_status.node_names
+            if line.node_status.state_change in ("NODE_CONNECTED", 1):
+                self.unavailable.difference_update(names)
+            elif len(self.unavailable) < MAX_NODES:
+                self.unavailable.update(names)
+
+    def _lose(self, line: Line, lost: LostEvents) -> None:
+        try:
+            count = int(lost.num_events_lost)
+            second = self._assembly.second_of(line)
+        except (TimestampError, ValueError) as error:
+            self._reject(RejectReason.TIME, line, str(error))
+            return
+        size = self.settings.size
+        if count < 0 or second // size <= self._assembly.closed_through:
+            return
+        self._assembly.counts.lost[str(lost.source)] += count
+        key = (line.node_name, str(lost.source), line.time)
+        for number in {second // size, (second - _LOSS_NOTICED_LATE_SECONDS) // size}:
+            if number > self._assembly.closed_through:
+                self._assembly.window(number).losses[key] = count
+
+    def _close_until(self, number: int, closed: list[Closed]) -> None:
+        """Close all windows before ``number``, empty ones between included."""
+        assembly = self._assembly
+        while assembly.closed_through + 1 < number:
+            following = assembly.closed_through + 1
+            oldest = min(assembly.windows, default=number)
+            if following < oldest and self.memory.stream.closings == 0:
+                following = min(oldest, number - 1)
+                assembly.closed_through = following - 1
+                if oldest >= number:
+                    assembly.closed_through = number - 1
+                    return
+            elif min(oldest, number) - following > MAX_EMPTY_WINDOWS:
+                assembly.closed_through = min(oldest, number) - 1
+                continue
+            closed.append(self._close(following))
+
+    def _close(self, number: int) -> Closed:
+        assembly, settings = self._assembly, self.settings
+        intake = assembly.windows.get(number) or Intake(number)
+        self._proxied[number] = intake.proxied
+        horizon = number - -(-settings.idle // settings.size)
+        self._proxied = {n: p for n, p in self._proxied.items() if n >= horizon}
+        tally = Tally(
+            intake,
+            settings.size,
+            settings.settle,
+            settings.cluster,
+            set().union(*self._proxied.values()),
+        )
+        stream = self.memory.stream
+        gap = min(1.0, self._gaps.pop(number, 0) / settings.size)
+        completeness = stream.nodes.judge(
+            intake.nodes, sum(intake.losses.values()), gap, frozenset(self.unavailable)
+        )
+        share = completeness.share
+        windows = [tally.windows[subject] for subject in sorted(tally.windows)]
+        for window in windows:
+            window.completeness = share
+        closing = Closing(
+            number,
+            number * settings.size,
+            (number + 1) * settings.size,
+            settings.cluster,
+            windows,
+            completeness,
+            share >= settings.completeness_floor,
+            stream.closings,
+            dict(tally.totals),
+            dict(intake.nodes),
+            self.counts.late - self._late_before,
+        )
+        self._late_before = self.counts.late
+        self.memory.meet(closing)
+        findings = [
+            finding
+            for detector in self._detectors
+            for finding in detector.inspect(closing, self.memory)
+        ]
+        self.memory.learn(closing, (finding.subject for finding in findings))
+        alerts = self.incidents.update(closing, findings, self.suppressions)
+        assembly.closed_through = number
+        assembly.forget(number)
+        return Closed(closing, alerts)
+
+    def _reject_time(self, line: Line, error: TimestampError) -> None:
+        self._reject(RejectReason.TIME, line, str(error))
+
+    def _reject(self, reason: RejectReason, line: Line, detail: str) -> None:
+        node = (line.flow.node_name if line.flow is not None else "") or line.node_name
+        self._on_reject(Reject(reason, f"node {node or 'unknown'}", detail))

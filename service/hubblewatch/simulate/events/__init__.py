@@ -1,0 +1,1 @@
+"""From connections to the events that Hubble reports of them."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from hubblewatch.alert.record import AlertRecord
 from hubblewatch.attempt.assembly import Assembly, AssemblySettings
@@ -18,7 +18,7 @@ from hubblewatch.baseline.memory import Memory
 from hubblewatch.detectors.base import Detector
 from hubblewatch.flow.reject import Reject, RejectReason
 from hubblewatch.flow.schema import Line, LostEvents
-from hubblewatch.flow.timestamp import TimestampError
+from hubblewatch.flow.timestamp import TimestampError, parse_ns
 from hubblewatch.incident.incidents import Incidents
 from hubblewatch.incident.suppressions import Suppressions
 from hubblewatch.window.closing import Closing
@@ -52,6 +52,8 @@ class PipelineSettings(Struct, frozen=True):
     settle: int = 3
     idle: int = 120
     completeness_floor: float = 0.8
+    judges_source: bool = True
+    """Whether findings about the stream itself are made here: of several partitions, in one."""
 
 
 class Closed(Struct, frozen=True):
@@ -59,6 +61,17 @@ class Closed(Struct, frozen=True):
 
     closing: Closing
     alerts: list[AlertRecord]
+
+
+class Resume(Struct, frozen=True):
+    """Where reading the stream can begin again so that nothing counts otherwise than before.
+
+    ``closed_through`` is the number of the last window closed when that place was first reached,
+    ``exporters`` what their heartbeats had said by then (sequence, watermark).
+    """
+
+    closed_through: int = NEVER
+    exporters: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
 class Pipeline:
@@ -76,7 +89,8 @@ class Pipeline:
         self.memory = Memory()
         self.incidents = Incidents(settings.cluster, parents)
         self.watermark = Watermark(settings.lateness)
-        self.unavailable: set[str] = set()
+        self.silent_through = NEVER
+        """Windows up to this number were closed before a restart: rebuilt, not judged again."""
         self._detectors = detectors
         self._on_reject = on_reject
         self._assembly = Assembly(
@@ -84,6 +98,7 @@ class Pipeline:
         )
         self._proxied: dict[int, set[tuple[str, int]]] = {}
         self._gaps: dict[int, int] = {}
+        self._census: dict[int, dict[str, int]] = {}
         self._ahead: list[Line] = []
         self._late_before = 0
 
@@ -101,6 +116,39 @@ class Pipeline:
     def closed_through(self) -> int:
         """Number of the last closed window; flows of it and before are late."""
         return self._assembly.closed_through
+
+    @property
+    def open_windows(self) -> Iterable[int]:
+        """Numbers of the windows that are open."""
+        return self._assembly.windows.keys()
+
+    @property
+    def lookback_windows(self) -> int:
+        """How many closed windows must be read again to know which connections were under way."""
+        return -(-self.settings.idle // self.settings.size)
+
+    def place(self) -> Resume:
+        """Give what is needed to begin again at the present place of the stream."""
+        return Resume(self._assembly.closed_through, self.watermark.exporters())
+
+    def resume(self, resume: Resume, closed_through: int) -> None:
+        """Prepare to read the stream again from the place that ``resume`` was taken at.
+
+        Windows up to ``closed_through`` are rebuilt but neither judged nor given out again.
+        """
+        self._assembly.closed_through = resume.closed_through
+        self.silent_through = closed_through
+        self.watermark.resume(resume.exporters)
+        if resume.exporters:
+            self._assembly.wake = _FAR
+
+    def quiet_until(self, second: int) -> list[Closed]:
+        """The stream is known to hold nothing older than ``second``: close what that allows."""
+        closed: list[Closed] = []
+        if self._assembly.closed_through != NEVER and not self.watermark.has_heartbeats:
+            self.watermark.reach(second)
+            self._close_due(closed)
+        return closed
 
     def take(self, lines: Iterable[Line]) -> list[Closed]:
         """Count a batch of lines; give what closed on the way."""
@@ -189,11 +237,30 @@ class Pipeline:
         elif line.lost_events is not None:
             self._lose(line, line.lost_events)
         elif line.node_status is not None:
-            names = line.node_status.node_names
+            unavailable = set(self.memory.stream.unavailable)
             if line.node_status.state_change in ("NODE_CONNECTED", 1):
-                self.unavailable.difference_update(names)
-            elif len(self.unavailable) < MAX_NODES:
-                self.unavailable.update(names)
+                unavailable.difference_update(line.node_status.node_names)
+            elif len(unavailable) < MAX_NODES:
+                unavailable.update(line.node_status.node_names)
+            self.memory.stream.unavailable = sorted(unavailable)
+        elif line.census is not None or line.proxied is not None:
+            self._note(line)
+
+    def _note(self, line: Line) -> None:
+        """What the exporter knows of all partitions together."""
+        size = self.settings.size
+        try:
+            if line.census is not None:
+                number = parse_ns(line.census.start) // 1_000_000_000 // size
+                if number > self._assembly.closed_through:
+                    self._census[number] = line.census.nodes
+            elif line.proxied is not None:
+                number = self._assembly.second_of(line) // size
+                if number > self._assembly.closed_through:
+                    target = (line.proxied.address, line.proxied.port)
+                    self._assembly.window(number).proxied.add(target)
+        except TimestampError as error:
+            self._reject(RejectReason.TIME, line, str(error))
 
     def _lose(self, line: Line, lost: LostEvents) -> None:
         try:
@@ -216,7 +283,7 @@ class Pipeline:
         assembly = self._assembly
         while assembly.closed_through + 1 < number:
             following = assembly.closed_through + 1
-            oldest = min(assembly.windows, default=number)
+            oldest = min((*assembly.windows, *self._census), default=number)
             if following < oldest and self.memory.stream.closings == 0:
                 following = min(oldest, number - 1)
                 assembly.closed_through = following - 1
@@ -226,14 +293,19 @@ class Pipeline:
             elif min(oldest, number) - following > MAX_EMPTY_WINDOWS:
                 assembly.closed_through = min(oldest, number) - 1
                 continue
-            closed.append(self._close(following))
+            intake = assembly.windows.get(following) or Intake(following)
+            self._proxied[following] = intake.proxied
+            horizon = following - self.lookback_windows
+            self._proxied = {n: p for n, p in self._proxied.items() if n >= horizon}
+            if following > self.silent_through:
+                closed.append(self._close(following, intake))
+            self._gaps.pop(following, None)
+            self._census.pop(following, None)
+            assembly.closed_through = following
+            assembly.forget(following)
 
-    def _close(self, number: int) -> Closed:
-        assembly, settings = self._assembly, self.settings
-        intake = assembly.windows.get(number) or Intake(number)
-        self._proxied[number] = intake.proxied
-        horizon = number - -(-settings.idle // settings.size)
-        self._proxied = {n: p for n, p in self._proxied.items() if n >= horizon}
+    def _close(self, number: int, intake: Intake) -> Closed:
+        settings = self.settings
         tally = Tally(
             intake,
             settings.size,
@@ -242,9 +314,12 @@ class Pipeline:
             set().union(*self._proxied.values()),
         )
         stream = self.memory.stream
-        gap = min(1.0, self._gaps.pop(number, 0) / settings.size)
+        if stream.first < 0:
+            stream.first = number
+        gap = min(1.0, self._gaps.get(number, 0) / settings.size)
+        events = self._census.get(number) or dict(intake.nodes)
         completeness = stream.nodes.judge(
-            intake.nodes, sum(intake.losses.values()), gap, frozenset(self.unavailable)
+            events, sum(intake.losses.values()), gap, frozenset(stream.unavailable)
         )
         share = completeness.share
         windows = [tally.windows[subject] for subject in sorted(tally.windows)]
@@ -258,9 +333,9 @@ class Pipeline:
             windows,
             completeness,
             share >= settings.completeness_floor,
-            stream.closings,
+            number - stream.first,
             dict(tally.totals),
-            dict(intake.nodes),
+            events,
             self.counts.late - self._late_before,
         )
         self._late_before = self.counts.late
@@ -269,11 +344,10 @@ class Pipeline:
             finding
             for detector in self._detectors
             for finding in detector.inspect(closing, self.memory)
+            if finding.subject.namespace or settings.judges_source
         ]
         self.memory.learn(closing, (finding.subject for finding in findings))
         alerts = self.incidents.update(closing, findings, self.suppressions)
-        assembly.closed_through = number
-        assembly.forget(number)
         return Closed(closing, alerts)
 
     def _reject_time(self, line: Line, error: TimestampError) -> None:

@@ -21,8 +21,8 @@ class Connection(Struct, gc=False):
     """Times are whole epoch seconds; ``low`` and ``high`` are the parties at the key's two ends.
 
     ``evidence`` joins the bits of all events before ``deadline``; ``early`` those that would
-    still count if the connection turns out to have begun one window earlier; ``settled`` are the bits that
-    tell nothing new, which is what makes a repeated event cheap.
+    still count if the connection turns out to have begun one window earlier; ``settled`` are the
+    bits that tell nothing new, which is what makes a repeated event cheap.
     """
 
     key: Key

@@ -60,7 +60,7 @@ FIRST_NODE_LOCAL_IDENTITY = 1 << 24
 
 
 class Peer:
-    """One party. A pod is one object, by namespace and name: what is learned serves all its flows."""
+    """One party. A pod is one object, by namespace and name: what is learned serves all."""
 
     __slots__ = ("cluster", "kind", "learned", "learned_at", "namespace", "pod", "workload")
 

@@ -2,8 +2,9 @@
 
 Values are counts (or other non-negative numbers) taken to ``log1p``: rates differ over orders of
 magnitude, and what matters is the ratio. The first values are kept and give median and MAD; from
-then on location and scale follow by steps bounded by the scale itself (Huber's clipped score; P. J. Huber, Robust Estimation of a Location Parameter, 1964), so that a burst moves the
-estimate hardly more than a moderate value would.
+then on location and scale follow by steps bounded by the scale itself (Huber's clipped score;
+P. J. Huber, Robust Estimation of a Location Parameter, 1964), so that a burst moves the estimate
+hardly more than a moderate value would.
 """
 
 from __future__ import annotations

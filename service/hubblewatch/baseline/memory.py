@@ -88,6 +88,8 @@ class StreamMemory(Struct):
     nodes: NodeWatch = field(default_factory=NodeWatch)
     degraded: list[int] = field(default_factory=list)
     """Numbers of recent windows below the completeness floor."""
+    unavailable: list[str] = field(default_factory=list)
+    """Nodes that Relay last reported as not connected."""
 
 
 class Memory:

@@ -39,7 +39,7 @@ def decode_lines(
     dropped = []
     for index in unnamed:
         line = decoded[index]
-        if line.lost_events is None and line.node_status is None and line.heartbeat is None:
+        if not _has_member(line):
             found = _without_member(lines[index])
             if isinstance(found, Line):
                 decoded[index] = found
@@ -66,14 +66,7 @@ def decode_line(line: bytes) -> Line | tuple[RejectReason, str]:
             decoded = _decode_line(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return _why(error)
-    if (
-        decoded.flow is not None
-        or decoded.lost_events is not None
-        or decoded.node_status is not None
-        or decoded.heartbeat is not None
-    ):
-        return decoded
-    return _without_member(line)
+    return decoded if _has_member(decoded) else _without_member(line)
 
 
 def _decode_singly(
@@ -89,6 +82,17 @@ def _decode_singly(
         else:
             on_reject(_reject(found, line, source, first + index))
     return decoded
+
+
+def _has_member(line: Line) -> bool:
+    return (
+        line.flow is not None
+        or line.lost_events is not None
+        or line.node_status is not None
+        or line.heartbeat is not None
+        or line.census is not None
+        or line.proxied is not None
+    )
 
 
 def _without_member(line: bytes) -> Line | tuple[RejectReason, str]:

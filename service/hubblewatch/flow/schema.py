@@ -182,16 +182,36 @@ class Heartbeat(Struct, gc=False):
     watermark: str
 
 
-class Line(Struct, gc=False):
-    """One decoded line: at most one of the first four members is set.
+class Census(Struct, gc=False):
+    """The exporter's count of events per node for one window, all partitions together.
 
-    All four absent: an agent or debug event, which tells nothing about traffic.
+    A partition sees only its own share of a node's events; whether a node fell silent is judged by
+    the whole.
+    """
+
+    start: str
+    nodes: dict[str, int] = field(default_factory=dict)
+
+
+class Responder(Struct, gc=False):
+    """A responder reached through the L7 proxy."""
+
+    address: str
+    port: int
+
+
+class Line(Struct, gc=False):
+    """One decoded line: at most one of the members before ``node_name`` is set.
+
+    All absent: an agent or debug event, which tells nothing about traffic.
     """
 
     flow: Flow | None = None
     lost_events: LostEvents | None = None
     node_status: NodeStatus | None = None
     heartbeat: Heartbeat | None = None
+    census: Census | None = None
+    proxied: Responder | None = None
     node_name: str = ""
     time: str = ""
 

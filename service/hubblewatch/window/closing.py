@@ -11,7 +11,7 @@ from hubblewatch.window.completeness import Completeness
 class Closing(Struct):
     """One closed stretch ``[start, end)``, epoch seconds; ``windows`` are sorted by subject.
 
-    ``age`` counts the closings since the stream began: what existed from the beginning is not new.
+    ``age`` counts windows since the stream began: what existed from the beginning is not new.
     ``is_complete`` tells whether absence can be judged and baselines may learn.
     ``attempts`` maps (namespace, protocol, outcome) to a count, ``events`` node to raw events.
     """

@@ -39,6 +39,14 @@ class Watermark:
         if self.newest is None or second > self.newest:
             self.newest = second
 
+    def resume(self, exporters: dict[str, tuple[int, int]]) -> None:
+        """Go on from what ``exporters`` gave earlier."""
+        self._exporters = {name: _Exporter(*known) for name, known in exporters.items()}
+
+    def exporters(self) -> dict[str, tuple[int, int]]:
+        """Give each exporter's last sequence number and watermark."""
+        return {name: (known.sequence, known.watermark) for name, known in self._exporters.items()}
+
     def beat(self, heartbeat: Heartbeat) -> int:
         """Take a heartbeat; give the number of heartbeats that are missing before it.
 

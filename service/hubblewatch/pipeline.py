@@ -14,6 +14,7 @@ from hubblewatch.alert.record import AlertRecord
 from hubblewatch.attempt.assembly import Assembly, AssemblySettings
 from hubblewatch.attempt.connection import NEVER
 from hubblewatch.attempt.intake import Counts, Intake
+from hubblewatch.attempt.peer import Peers
 from hubblewatch.baseline.memory import Memory
 from hubblewatch.detectors.base import Detector
 from hubblewatch.flow.reject import Reject, RejectReason
@@ -106,6 +107,11 @@ class Pipeline:
     def counts(self) -> Counts:
         """Totals of what arrived."""
         return self._assembly.counts
+
+    @property
+    def peers(self) -> Peers:
+        """The parties known."""
+        return self._assembly.peers
 
     @property
     def connections(self) -> int:

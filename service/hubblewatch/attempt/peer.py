@@ -90,6 +90,7 @@ class Peers:
     def __init__(self) -> None:
         self._pods: dict[tuple[str, str], Peer] = {}
         self._reserved: dict[tuple[int, bytes], Peer] = {}
+        self._learned: dict[tuple[str, str], Peer] = {}
 
     def __len__(self) -> int:
         return len(self._pods) + len(self._reserved)
@@ -127,6 +128,18 @@ class Peers:
         if peer.kind is PeerKind.POD and name and (not peer.learned or second < peer.learned_at):
             peer.learned = name
             peer.learned_at = second
+            if name != peer.workload:
+                self._learned[peer.namespace, peer.pod] = peer
+
+    def drain_learned(self) -> dict[tuple[str, str], Peer]:
+        """Give the pods whose workload was learned since the last call, where the name misled."""
+        learned, self._learned = self._learned, {}
+        return learned
+
+    def restore_name(self, namespace: str, pod: str, workload: str, second: int) -> None:
+        """Know a pod's workload from before a restart."""
+        peer = self.of(Endpoint(namespace=namespace, pod_name=pod))
+        peer.learned, peer.learned_at = workload, second
 
 
 def _unnamed(endpoint: Endpoint) -> Peer:

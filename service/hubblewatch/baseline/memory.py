@@ -143,13 +143,17 @@ class Memory:
             if len(memory.recent) > RECENT_WINDOWS:
                 del memory.recent[0]
 
+    def drain_changed(self) -> set[Subject | str]:
+        """Give the subjects and namespaces that changed since the last call."""
+        changed, self.changed = self.changed, set()
+        return changed
+
     def learn(self, closing: Closing, suspicious: Iterable[Subject]) -> None:
         """After the detectors looked: take the closing into what is usual.
 
         An incomplete closing teaches no estimate: half of the traffic is not a new normal.
         """
         suspects = frozenset(suspicious)
-        self.changed = set()
         for window in closing.windows:
             memory = self.subject(window.subject)
             memory.last = closing.number

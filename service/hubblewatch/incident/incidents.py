@@ -49,11 +49,15 @@ class Incidents:
         self._cluster = cluster
         self._parents = parents
 
+    def drain_changed(self) -> set[str]:
+        """Give the ids of the incidents that changed since the last call."""
+        changed, self.changed = self.changed, set()
+        return changed
+
     def update(
         self, closing: Closing, findings: Iterable[Finding], suppressions: Suppressions
     ) -> list[AlertRecord]:
         """Open, extend, worsen and resolve incidents by a closing's findings; give the records."""
-        self.changed = set()
         records: list[AlertRecord] = []
         seen: set[str] = set()
         kept = list(findings)

@@ -48,7 +48,7 @@ lint: $(STAMP) ## check style, format, types and import direction
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 format: $(STAMP) ## put the code into its format
 	$(BIN)/ruff check --fix .

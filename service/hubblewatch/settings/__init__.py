@@ -1,0 +1,17 @@
+"""All settings: one typed model, from a YAML file and ``HUBBLEWATCH_…`` variables."""
+
+from hubblewatch.settings.block import SettingsBlock
+from hubblewatch.settings.loading import load_settings
+from hubblewatch.settings.log import LogSettings
+from hubblewatch.settings.model import Settings
+from hubblewatch.settings.serve import ServeSettings
+from hubblewatch.settings.window import WindowSettings
+
+__all__ = [
+    "LogSettings",
+    "ServeSettings",
+    "Settings",
+    "SettingsBlock",
+    "WindowSettings",
+    "load_settings",
+]

@@ -217,7 +217,7 @@ def start_cron_job(scene: Scene, workload: Workload, period_ns: int = 5 * MINUTE
     calls = between(rng, 8, 30)
 
     def run(now_ns: int) -> int:
-        pod = scene.start_pod(workload, rng, pick(rng, cluster.nodes), now_ns)
+        pod = scene.start_pod(workload, rng, pick(rng, scene.running_nodes()), now_ns)
         at_ns = now_ns + 2 * SECOND
         for _ in range(calls):
             at_ns += exponential_ns(rng, 1.2)
@@ -232,8 +232,7 @@ def start_cron_job(scene: Scene, workload: Workload, period_ns: int = 5 * MINUTE
             traffic.once(at_ns, call)
 
         def finish(_: int) -> None:
-            if pod.alive:
-                scene.stop_pod(workload, pod)
+            scene.stop_pod(workload, pod, at_ns + 5 * SECOND)
 
         traffic.once(at_ns + 5 * SECOND, finish)
         return now_ns + period_ns

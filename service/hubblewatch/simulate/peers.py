@@ -23,8 +23,11 @@ class Node:
     router_ip: str
     health_ip: str
     router_mac: str
-    overlay_mac: str
-    silent_from_ns: int | None = None
+    down: bool = False
+
+
+NEVER_NS = 1 << 62
+"""Later than any recording."""
 
 
 class Peer:
@@ -33,10 +36,21 @@ class Peer:
     `node` is None for what runs on no node of the cluster (the world). `namespace` and
     `workload` are empty unless the peer is a pod. `interface` is the pod's as JSON; without one
     the peer sits in a host's network. `policy` names the policy that lets the peer's traffic
-    pass; empty where none is enforced, and then no verdicts are reported.
+    pass; empty where none is enforced, and then no verdicts are reported. From `stopped_ns` on
+    the peer sends nothing.
     """
 
-    __slots__ = ("interface", "ip", "mac", "namespace", "node", "policy", "ports", "workload")
+    __slots__ = (
+        "interface",
+        "ip",
+        "mac",
+        "namespace",
+        "node",
+        "policy",
+        "ports",
+        "stopped_ns",
+        "workload",
+    )
 
     def __init__(
         self,
@@ -58,6 +72,7 @@ class Peer:
         self.workload = workload
         self.interface = interface
         self.policy = policy
+        self.stopped_ns = NEVER_NS
 
     @property
     def is_pod(self) -> bool:

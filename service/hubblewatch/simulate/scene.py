@@ -22,18 +22,35 @@ DAY_NS = 24 * 60 * MINUTE
 
 @dataclass(slots=True)
 class EdgeFault:
-    """What a scenario does to an edge: `share` of its connections take another course."""
+    """What a scenario does to an edge: `share` of its connections take one of other courses."""
 
-    course: Course
+    courses: tuple[Course, ...]
     share: float = 1.0
     policy: str = ""
+
+
+@dataclass(slots=True, frozen=True)
+class Wave:
+    """A sine on all edges' rates between two times, beginning at factor 1."""
+
+    start_ns: int
+    end_ns: int
+    amplitude: float
+    period_ns: int
+
+    def factor(self, now_ns: int) -> float:
+        """The factor at a time; 1 outside the wave."""
+        if not self.start_ns <= now_ns < self.end_ns:
+            return 1.0
+        phase = (now_ns - self.start_ns) / self.period_ns
+        return 1.0 + self.amplitude * math.sin(2 * math.pi * phase)
 
 
 @dataclass(slots=True)
 class Scene:
     """Everything a part of the simulation may touch.
 
-    `faults` are by edge key. `day_amplitude` and `day_period_ns` shape the day's cycle.
+    `faults` are by edge key. `day_amplitude` shapes the day's cycle, `waves` come on top.
     """
 
     config: SimulationConfig
@@ -41,8 +58,8 @@ class Scene:
     edges: list[Edge]
     traffic: Traffic
     day_amplitude: float
-    day_period_ns: int = DAY_NS
     faults: dict[str, EdgeFault] = field(default_factory=dict)
+    waves: list[Wave] = field(default_factory=list)
 
     def rng(self, *purpose: str | int) -> Random:
         """A random stream of `purpose` under the recording's seed."""
@@ -50,8 +67,11 @@ class Scene:
 
     def busyness(self, now_ns: int) -> float:
         """The day's cycle as a factor around 1, lowest at 03:00 UTC when a period is a day."""
-        phase = (now_ns - 3 * 60 * MINUTE) % self.day_period_ns / self.day_period_ns
-        return 1.0 - self.day_amplitude * math.cos(2 * math.pi * phase)
+        phase = (now_ns - 3 * 60 * MINUTE) % DAY_NS / DAY_NS
+        factor = 1.0 - self.day_amplitude * math.cos(2 * math.pi * phase)
+        for wave in self.waves:
+            factor *= wave.factor(now_ns)
+        return factor
 
     def lookup(
         self,
@@ -115,7 +135,7 @@ class Scene:
         fault = self.faults.get(edge.key)
         trouble = rng.random()
         if fault is not None and rng.random() < fault.share:
-            course, policy = fault.course, fault.policy
+            course, policy = pick(rng, fault.courses), fault.policy
             exchanges = between(rng, 2, 4)
         elif edge.pooled:
             lifetime_ns = int((120 + 480 * rng.random()) * SECOND)
@@ -161,6 +181,10 @@ class Scene:
             names=self._names(source, destination),
         )
 
+    def running_nodes(self) -> list[Node]:
+        """Nodes that are up."""
+        return [node for node in self.cluster.nodes if not node.down]
+
     def start_pod(self, workload: Workload, rng: Random, node: Node, now_ns: int) -> Pod:
         """A new pod of a workload, on `node`."""
         used = {pod.name for pod in workload.pods}
@@ -169,9 +193,10 @@ class Scene:
             ordinal += 1
         return self.cluster.factory.start(workload, rng, node, ordinal, now_ns // MINUTE)
 
-    def stop_pod(self, workload: Workload, pod: Pod) -> None:
-        """Ends a pod."""
-        self.cluster.factory.stop(workload, pod)
+    def stop_pod(self, workload: Workload, pod: Pod, now_ns: int) -> None:
+        """Ends a pod, if it has not ended."""
+        if pod in workload.pods:
+            self.cluster.factory.stop(workload, pod, now_ns)
 
     def _dns_visible(self, pod: Pod) -> bool:
         return any(

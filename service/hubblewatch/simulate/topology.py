@@ -134,7 +134,6 @@ def _nodes(rng: Random, cluster_name: str, count: int) -> list[Node]:
                 router_ip=f"10.{200 + index // 16}.{index % 16 * 16}.{between(rng, 2, 9)}",
                 health_ip=f"10.{200 + index // 16}.{index % 16 * 16}.{between(rng, 10, 19)}",
                 router_mac=mac_address(rng),
-                overlay_mac=mac_address(rng),
             )
         )
     return nodes

@@ -84,7 +84,7 @@ class Traffic:
         # No attempt straddles the edge of a window merely because two nodes see it at two times.
         if at_ns % MINUTE > MINUTE - 2 * MILLISECOND:
             at_ns += 2 * MILLISECOND
-        if at_ns >= self.end_ns:
+        if at_ns >= min(self.end_ns, source.stopped_ns) or (source.node and source.node.down):
             return
         if protocol is Protocol.ICMP:
             pair = (source.ip, destination.ip)

@@ -115,9 +115,10 @@ class PodFactory:
         workload.pods.append(pod)
         return pod
 
-    def stop(self, workload: Workload, pod: Pod) -> None:
+    def stop(self, workload: Workload, pod: Pod, at_ns: int) -> None:
         """Ends a pod; whoever still talks to its address gets no answer."""
         pod.alive = False
+        pod.stopped_ns = min(pod.stopped_ns, at_ns)
         workload.pods.remove(pod)
 
     def _name(self, workload: Workload, rng: Random, ordinal: int, minute: int) -> str:

@@ -31,14 +31,21 @@ def tries(connection: Connection) -> Iterator[int]:
 
 def packets(connection: Connection, rng: Random) -> Iterator[Packet]:
     """All packets of a connection that is not stopped by policy, in time order."""
+    script: Iterator[Packet]
     if connection.course is Course.UNANSWERED:
-        for at in tries(connection):
-            yield at, False, "SYN"
-        return
-    if connection.protocol is Protocol.TCP:
-        yield from _tcp(connection, rng)
+        script = ((at, False, "SYN") for at in tries(connection))
+    elif connection.protocol is Protocol.TCP:
+        script = _tcp(connection, rng)
     else:
-        yield from _datagrams(connection, rng)
+        script = _datagrams(connection, rng)
+    source, destination = connection.source, connection.destination
+    for packet in script:
+        # A pod that ends takes its connections with it, without a word.
+        if packet[0] >= source.stopped_ns or (
+            packet[0] >= destination.stopped_ns and connection.course is not Course.UNANSWERED
+        ):
+            return
+        yield packet
 
 
 def _tcp(connection: Connection, rng: Random) -> Iterator[Packet]:

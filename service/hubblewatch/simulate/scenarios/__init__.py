@@ -4,11 +4,51 @@ from __future__ import annotations
 
 from hubblewatch.simulate.scenarios.base import Scenario
 from hubblewatch.simulate.scenarios.denials import DeniedProbe, PolicyBreak
+from hubblewatch.simulate.scenarios.egress import Beacon, DnsTunnel, NewEgress
+from hubblewatch.simulate.scenarios.errors import ConnectivityErrors
+from hubblewatch.simulate.scenarios.lifecycle import NewService, NodeLoss, Rollout, ScaleOut
+from hubblewatch.simulate.scenarios.load import BatchPeak, DayCycle
+from hubblewatch.simulate.scenarios.observation import (
+    DuplicateDelivery,
+    ExporterRestart,
+    LateLines,
+    RingBufferLoss,
+)
 from hubblewatch.simulate.scenarios.quiet import Quiet
 from hubblewatch.simulate.scenarios.scans import HostSweep, PortScan
-from hubblewatch.simulate.scenarios.udp import UdpFlood
+from hubblewatch.simulate.scenarios.sprawl import (
+    LateralMovement,
+    NamespaceSprawlFast,
+    NamespaceSprawlSlow,
+)
+from hubblewatch.simulate.scenarios.udp import UdpFlood, UdpShareShift
 
-_ALL: tuple[type[Scenario], ...] = (Quiet, PolicyBreak, DeniedProbe, UdpFlood, PortScan, HostSweep)
+_ALL: tuple[type[Scenario], ...] = (
+    Quiet,
+    PolicyBreak,
+    DeniedProbe,
+    UdpFlood,
+    UdpShareShift,
+    NamespaceSprawlFast,
+    NamespaceSprawlSlow,
+    PortScan,
+    HostSweep,
+    DnsTunnel,
+    NewEgress,
+    Beacon,
+    LateralMovement,
+    ConnectivityErrors,
+    Rollout,
+    BatchPeak,
+    ScaleOut,
+    NodeLoss,
+    RingBufferLoss,
+    LateLines,
+    DuplicateDelivery,
+    NewService,
+    DayCycle,
+    ExporterRestart,
+)
 
 SCENARIOS: dict[str, type[Scenario]] = {scenario.name: scenario for scenario in _ALL}
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from hubblewatch.simulate.clock import MINUTE
-from hubblewatch.simulate.delivery import Disturbance
+from hubblewatch.simulate.disturbances import Disturbance
 from hubblewatch.simulate.scene import Scene
 from hubblewatch.simulate.settings import ScenarioSpec
 from hubblewatch.simulate.truth import Label, Subject

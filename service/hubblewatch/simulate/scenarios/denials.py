@@ -37,7 +37,7 @@ class PolicyBreak(Scenario):
         assert edge.source is not None
         assert isinstance(edge.destination, Workload)
         plan.subjects.append((*edge.source.subject, "outbound"))
-        fault = EdgeFault(Course.DENIED_INGRESS, min(1.0, plan.intensity), "restrict-ingress")
+        fault = EdgeFault((Course.DENIED_INGRESS,), min(1.0, plan.intensity), "restrict-ingress")
         source, destination = edge.source, edge.destination
 
         def begin(_: int) -> None:

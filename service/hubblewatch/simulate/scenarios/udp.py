@@ -33,3 +33,41 @@ class UdpFlood(Scenario):
             return now_ns + exponential_ns(rng, 0.05 / max(0.01, plan.intensity))
 
         scene.traffic.at(plan.start_ns, send)
+
+
+class UdpShareShift(Scenario):
+    """All workloads of one namespace send UDP (port 5005, one-way) to a service in it, four times
+    as many attempts as the namespace makes of TCP, so that UDP's share passes 70 %."""
+
+    name = "udp-share-shift"
+    detectors = ("udp-spike",)
+    unit = "UDP attempts for each TCP attempt of the namespace (4)"
+
+    def begin(self, plan: Plan) -> None:
+        scene, rng = plan.scene, plan.rng
+        rates: dict[str, float] = {}
+        for edge in scene.edges:
+            if edge.source is not None and edge.protocol is Protocol.TCP and not edge.pooled:
+                name = edge.source.namespace.name
+                if not edge.source.namespace.system:
+                    rates[name] = rates.get(name, 0.0) + edge.rate
+        name = pick(rng, sorted(rates, key=lambda known: -rates[known])[:3])
+        senders = [
+            workload
+            for workload in scene.cluster.workloads
+            if workload.namespace.name == name and workload.kind == "Deployment"
+        ]
+        plan.subjects.extend((*sender.subject, "outbound") for sender in senders)
+        target = pick(rng, scene.cluster.tier("api"))
+        rate = max(0.5, rates[name]) * 4 * plan.intensity
+
+        def send(now_ns: int) -> int | None:
+            if now_ns >= plan.end_ns:
+                return None
+            pods, peers = pick(rng, senders).alive(), target.alive()
+            if pods and peers:
+                scene.traffic.open(now_ns, pick(rng, pods), pick(rng, peers), Protocol.UDP, 5005,
+                                   course=Course.ONE_WAY, lifetime_ns=MILLISECOND)  # fmt: skip
+            return now_ns + exponential_ns(rng, 1 / max(0.001, rate))
+
+        scene.traffic.at(plan.start_ns, send)

@@ -90,7 +90,8 @@ class Assembly:
         nodes: dict[str, int] = {}
         proxied: set[tuple[str, int]] = set()
         window_start = window_end = 0
-        tcp_flows = udp_flows = flows = 0
+        tcp_flows = udp_flows = flows = forwarded = 0
+        telling = _TELLING
         given: Line | None = None
         for line in lines:
             flow = line.flow
@@ -119,20 +120,21 @@ class Assembly:
             flows += 1
             nodes[flow.node_name or line.node_name] += 1
             verdict = flow.verdict
-            verdicts[verdict] += 1
             addresses = flow.IP
             layer4 = flow.l4
             if addresses is None or layer4 is None:
+                verdicts[verdict] += 1
                 self.counts.uncounted["no-address"] += 1
                 continue
             event_type = flow.event_type
             kind = event_type.type if event_type is not None else 0
             source = addresses.source
             destination = addresses.destination
-            bits = e.EVENT
+            bits = _EVENT
             if (segment := layer4.TCP) is not None:
                 tcp_flows += 1
                 table = tcp_table
+                protocol = TCP
                 source_port = segment.source_port
                 destination_port = segment.destination_port
                 flags = segment.flags
@@ -140,34 +142,39 @@ class Assembly:
                     pass
                 elif flags.SYN:
                     if flags.ACK:
-                        bits = e.EVENT | e.SYN_ACK
+                        bits = _EVENT | e.SYN_ACK
                     else:
-                        bits = e.EVENT | e.SYN | e.TRACED_SYN if kind == TRACE else e.EVENT | e.SYN
+                        bits = _EVENT | e.SYN | e.TRACED_SYN if kind == TRACE else _EVENT | e.SYN
                 elif flags.RST:
-                    bits = e.EVENT | e.RESET
+                    bits = _EVENT | e.RESET
                 else:
-                    bits = e.EVENT | e.TALK
+                    bits = _EVENT | e.TALK
             elif (datagram := layer4.UDP) is not None:
                 udp_flows += 1
                 table = udp_table
+                protocol = UDP
                 source_port = datagram.source_port
                 destination_port = datagram.destination_port
-                bits = e.EVENT | e.TALK
+                bits = _EVENT | e.TALK
             elif (datagram := layer4.SCTP) is not None:
                 self.counts.protocols["sctp"] += 1
                 table = sctp_table
+                protocol = SCTP
                 source_port = datagram.source_port
                 destination_port = datagram.destination_port
-                bits = e.EVENT | e.TALK
+                bits = _EVENT | e.TALK
             elif (message := layer4.ICMPv4 or layer4.ICMPv6) is not None:
                 self.counts.protocols["icmp"] += 1
                 table = icmp_table
+                protocol = ICMP
                 bits, source_port = _icmp_bits(message, 4 if layer4.ICMPv4 is not None else 6)
                 destination_port = source_port
             else:
+                verdicts[verdict] += 1
                 self.counts.uncounted["other-protocol"] += 1
                 continue
             if kind == TRACE and verdict == "FORWARDED":
+                forwarded += 1
                 is_reply = flow.is_reply
                 if is_reply:
                     bits |= e.REPLY
@@ -184,6 +191,7 @@ class Assembly:
                 elif point in ("TO_OVERLAY", "TO_NETWORK"):
                     bits |= e.LEFT
             else:
+                verdicts[verdict] += 1
                 more = _other_bits(flow, kind)
                 if more < 0:
                     self.counts.uncounted["socket"] += 1
@@ -202,7 +210,7 @@ class Assembly:
                 bits <<= e.BACK
             connection = table.get(key)
             if connection is None:
-                connection = self._begin(table, key, second, flow, forth)
+                connection = self._begin(table, key, protocol, second, flow, forth)
             elif second > connection.last:
                 if second - connection.last > idle:
                     self._begin_again(connection, second)
@@ -210,13 +218,22 @@ class Assembly:
                     connection.last = second
             elif second < connection.first:
                 self._begin_earlier(connection, second)
-            if bits & ~connection.settled:
-                self._learn(connection, bits, second, flow, forth)
+            if new := bits & ~connection.settled:
+                if new & telling:
+                    self._learn(connection, bits, second, flow, forth)
+                elif second < connection.deadline:
+                    if connection.early_until:
+                        self._join(connection, bits, second)
+                    else:
+                        connection.evidence |= bits
+                        connection.settled |= bits
             if kind == L7 and flow.l7 is not None and flow.l7.dns is not None:
                 self._look_up(connection, second, flow)
             if flow.aggregate is not None:
                 self._weigh(connection, second, flow, line.node_name)
         self.counts.flows += flows
+        if forwarded:
+            verdicts["FORWARDED"] += forwarded
         self.counts.protocols["tcp"] += tcp_flows
         self.counts.protocols["udp"] += udp_flows
         return given
@@ -245,14 +262,20 @@ class Assembly:
                     del table[connection.key]
 
     def _begin(
-        self, table: dict[Key, Connection], key: Key, second: int, flow: Flow, forth: bool
+        self,
+        table: dict[Key, Connection],
+        key: Key,
+        protocol: int,
+        second: int,
+        flow: Flow,
+        forth: bool,
     ) -> Connection:
         key = (intern(key[0]), key[1], intern(key[2]), key[3])
         source, destination = self.peers.of(flow.source), self.peers.of(flow.destination)
         number = second // self.size
         connection = Connection(
             key,
-            self._protocol_of(table),
+            protocol,
             second,
             second,
             (number + 1) * self.size + self.settle,
@@ -260,6 +283,7 @@ class Assembly:
             destination if forth else source,
             uuid=flow.uuid,
         )
+        connection.early_until = self._early_until(second, number)
         table[key] = connection
         self.window(number).connections.append(connection)
         return connection
@@ -270,6 +294,7 @@ class Assembly:
         connection.first = connection.last = second
         number = second // self.size
         connection.deadline = (number + 1) * self.size + self.settle
+        connection.early_until = self._early_until(second, number)
         connection.evidence = connection.early = connection.settled = 0
         connection.policies = None
         connection.uuid = ""
@@ -285,47 +310,75 @@ class Assembly:
         number = second // self.size
         if number < connection.first // self.size:
             connection.evidence = connection.early
-            connection.settled = 0
+            connection.early = connection.settled = 0
             connection.deadline = (number + 1) * self.size + self.settle
             self.window(number).connections.append(connection)
         connection.first = second
+        connection.early_until = self._early_until(second, number)
+        if connection.early_until:
+            connection.settled &= connection.early
+
+    def _early_until(self, second: int, number: int) -> int:
+        """Where the deadline would be if the begin turned out to lie in the window before.
+
+        That can only be for a begin so shortly after the boundary that a line within the allowed
+        lateness could still come from before it; later evidence alone decides for the others.
+        """
+        return number * self.size + self.settle if second < number * self.size + self.settle else 0
+
+    def _join(self, connection: Connection, bits: int, second: int) -> None:
+        """Join the evidence of an event before the connection's deadline."""
+        connection.evidence |= bits
+        settled = connection.settled | bits
+        if connection.early_until:
+            if second < connection.early_until:
+                connection.early |= bits
+            settled &= connection.early
+        connection.settled = settled
 
     def _learn(
         self, connection: Connection, bits: int, second: int, flow: Flow, forth: bool
     ) -> None:
-        """Join the evidence of an event and what it knows of the two parties."""
-        deadline = connection.deadline
-        if second >= deadline:
+        """Join the evidence of an event, and what it knows of the two parties."""
+        if second >= connection.deadline:
             return
-        evidence = connection.evidence
-        if flow.uuid and bits & ~evidence & _WORTH_SHOWING:
+        if flow.uuid and bits & ~connection.evidence & _WORTH_SHOWING:
             connection.uuid = flow.uuid
-        connection.evidence = evidence = evidence | bits
-        settled = evidence
-        could_be_earlier = deadline - self.size
-        if connection.first < could_be_earlier:
-            if second < could_be_earlier:
-                connection.early |= bits
-            settled &= connection.early
-        source, destination = flow.source, flow.destination
+        self._join(connection, bits, second)
         peers = self.peers
-        if source is not None and source.workloads:
-            peers.learn(source, second)
-        if destination is not None and destination.workloads:
-            peers.learn(destination, second)
-        low = peers.of(source if forth else destination)
-        high = peers.of(destination if forth else source)
-        if low is not connection.low and _is_better(low, connection.low):
-            connection.low = low
-        if high is not connection.high and _is_better(high, connection.high):
-            connection.high = high
-        if connection.low.kind != PeerKind.POD or connection.high.kind != PeerKind.POD:
-            settled &= ~(e.EVENT | e.EVENT << e.BACK)
-            if flow.destination_names:
-                name = min(flow.destination_names)
-                if not connection.name or name < connection.name:
-                    connection.name = name
-        connection.settled = settled
+        low, high = (flow.source, flow.destination) if forth else (flow.destination, flow.source)
+        peer = connection.low
+        if low is not None:
+            if not low.pod_name or low.pod_name != peer.pod or low.namespace != peer.namespace:
+                peer = peers.of(low)
+                if peer is not connection.low and _is_better(peer, connection.low):
+                    connection.low = peer
+            if low.workloads and (not peer.learned or second < peer.learned_at):
+                peers.learn(low, second)
+        peer = connection.high
+        if high is not None:
+            if not high.pod_name or high.pod_name != peer.pod or high.namespace != peer.namespace:
+                peer = peers.of(high)
+                if peer is not connection.high and _is_better(peer, connection.high):
+                    connection.high = peer
+            if high.workloads and (not peer.learned or second < peer.learned_at):
+                peers.learn(high, second)
+        low_kind, high_kind = connection.low.kind, connection.high.kind
+        if low_kind in _IMPROVABLE or high_kind in _IMPROVABLE:
+            # Another vantage point may know better who this is: look at every event again.
+            connection.settled &= ~_PARTY
+        else:
+            connection.settled |= _PARTY
+        # One vantage point sees packets leave to the other node and answers delivered, the other
+        # one the reverse: of each, the first event has told who is who.
+        if bits & _SEEN_AT_LOW:
+            connection.settled |= _SEEN_AT_LOW
+        if bits & _SEEN_AT_HIGH:
+            connection.settled |= _SEEN_AT_HIGH
+        if flow.destination_names:
+            name = min(flow.destination_names)
+            if not connection.name or name < connection.name:
+                connection.name = name
         denied_by = flow.egress_denied_by or flow.ingress_denied_by
         if denied_by:
             policies = connection.policies or []
@@ -362,12 +415,27 @@ class Assembly:
         key = (connection.key, connection.protocol, flow.node_name or node, flow.time)
         self.window(second // self.size).weights[key] = (connection, weight)
 
-    def _protocol_of(self, table: dict[Key, Connection]) -> int:
-        for protocol in (TCP, UDP, ICMP, SCTP):
-            if self._tables[protocol] is table:
-                return protocol
-        raise AssertionError("not one of this assembly's tables")
 
+_IMPROVABLE = frozenset(
+    {
+        PeerKind.UNKNOWN,
+        PeerKind.UNMANAGED,
+        PeerKind.INGRESS,
+        PeerKind.HOST,
+        PeerKind.REMOTE_NODE,
+        PeerKind.MARKED,
+    }
+)
+"""Kinds of an address that may turn out to be something else at another vantage point."""
+
+_EVENT = e.EVENT | e.PARTY
+_PARTY = e.PARTY | e.PARTY << e.BACK
+_SEEN_AT_LOW = e.LEFT | e.DELIVERED << e.BACK
+_SEEN_AT_HIGH = e.DELIVERED | e.LEFT << e.BACK
+
+_TELLING_FORTH = e.PARTY | e.LEFT | e.DELIVERED | e.DENIED | e.DROPPED | e.RESET
+_TELLING = _TELLING_FORTH | _TELLING_FORTH << e.BACK
+"""Bits whose first event is worth reading whole: a new vantage point, policies, a failure."""
 
 _WORTH_SHOWING = (e.DENIED | e.DROPPED | e.RESET) | (e.DENIED | e.DROPPED | e.RESET) << e.BACK
 
@@ -386,13 +454,13 @@ def _is_better(candidate: Peer, known: Peer) -> bool:
 def _icmp_bits(message: ICMPHeader, version: int) -> tuple[int, int]:
     """Evidence of an ICMP message, and a number in the place of ports that keeps errors apart."""
     if message.type in ECHO_REQUESTS:
-        return e.EVENT | e.DECIDED, 0
+        return _EVENT | e.DECIDED, 0
     if message.type in ECHO_REPLIES:
-        return e.EVENT | e.ANSWER, 0
+        return _EVENT | e.ANSWER, 0
     if message.type in ICMP_ERRORS[version]:
         # Sent to the opener of what failed, which is therefore the subject.
-        return e.EVENT | e.ANSWER | e.RESET, 1
-    return e.EVENT | e.DECIDED, 2 + message.type
+        return _EVENT | e.ANSWER | e.RESET, 1
+    return _EVENT | e.DECIDED, 2 + message.type
 
 
 def _other_bits(flow: Flow, kind: int) -> int:

@@ -20,9 +20,10 @@ TCP, UDP, SCTP, ICMP = range(4)
 class Connection(Struct, gc=False):
     """Times are whole epoch seconds; ``low`` and ``high`` are the parties at the key's two ends.
 
-    ``evidence`` joins the bits of all events before ``deadline``; ``early`` those that would
-    still count if the connection turns out to have begun one window earlier; ``settled`` are the
-    bits that tell nothing new, which is what makes a repeated event cheap.
+    ``evidence`` joins the bits of all events before ``deadline``; ``early`` those before
+    ``early_until`` (zero if it cannot matter), which would still count if the connection turned out
+    to have begun one window earlier; ``settled`` are the bits that tell nothing new, which is what
+    makes a repeated event cheap.
     """
 
     key: Key
@@ -35,6 +36,7 @@ class Connection(Struct, gc=False):
     previous: int = NEVER
     evidence: int = 0
     early: int = 0
+    early_until: int = 0
     settled: int = 0
     uuid: str = ""
     name: str = ""

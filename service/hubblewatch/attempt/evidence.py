@@ -36,7 +36,10 @@ EVENT = 1 << 14
 TRACED_SYN = 1 << 15
 """A SYN that went through, as opposed to one that only a verdict tells of."""
 
-BACK = 16
+PARTY = 1 << 16
+"""Any event of a connection whose parties may still be seen more clearly."""
+
+BACK = 17
 _FORTH_MASK = (1 << BACK) - 1
 
 WELL_KNOWN = 1_024

@@ -33,7 +33,7 @@ class Endpoint(Struct, gc=False):
     namespace: str = ""
     pod_name: str = ""
     labels: Raw = Raw(b"")
-    workloads: list[Workload] = field(default_factory=list)
+    workloads: tuple[Workload, ...] = ()
     cluster_name: str = ""
 
 
@@ -97,8 +97,7 @@ class DNS(Struct, gc=False):
 
     query: str = ""
     rcode: int = 0
-    ips: list[str] = field(default_factory=list)
-    qtypes: list[str] = field(default_factory=list)
+    qtypes: tuple[str, ...] = ()
 
 
 class HTTP(Struct, gc=False):
@@ -149,7 +148,6 @@ class Flow(Struct, gc=False):
     trace_observation_point: str | int = ""
     is_reply: bool | None = None
     reply: bool = False
-    policy_match_type: int = 0
     l7: Layer7 | None = None
     destination_names: list[str] | None = None
     egress_denied_by: list[Policy] | None = None

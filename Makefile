@@ -16,6 +16,7 @@ PIP := env -u PIP_FIND_LINKS -u PIP_NO_BINARY -u PIP_CONSTRAINT -u PIP_REQUIRE_V
 DEMO_ARGS ?=
 TEST_ARGS ?=
 BENCH_ARGS ?=
+KAFKA_ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint format bench kafka stack crash lock clean
@@ -57,8 +58,8 @@ format: $(STAMP) ## put the code into its format
 bench: $(STAMP) ## measure the speed of the pipeline
 	$(BIN)/python tests/bench/run.py $(BENCH_ARGS)
 
-kafka: $(STAMP) ## run a Kafka broker for the tests in the foreground
-	$(BIN)/python -m tests.broker.node
+kafka: $(STAMP) ## run a Kafka broker in the foreground
+	$(BIN)/python -m deploy.local.kafka $(KAFKA_ARGS)
 
 stack: $(STAMP) ## run Kafka, exporter, worker and Prometheus on this machine
 	$(BIN)/python -m tests.stack.run

@@ -114,7 +114,9 @@ def _start_host_clients(scene: Scene) -> None:
     """Pods on the host network (node-exporter and the like): no workload, only a node."""
     cluster, traffic = scene.cluster, scene.traffic
     rng = scene.rng("host-clients")
-    targets = cluster.tier("api", "ingress", "statsd")
+    # Where the proxy's own legs arrive, a node's client could not be told from them.
+    proxied = [edge.destination for edge in scene.edges if edge.http_visible]
+    targets = [w for w in cluster.tier("api", "ingress", "statsd") if w not in proxied]
 
     def call(now_ns: int) -> int:
         host = pick(rng, cluster.hosts)

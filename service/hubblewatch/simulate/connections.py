@@ -111,6 +111,11 @@ class Connection:
     names: tuple[str, ...] = field(default=())
 
     @property
+    def to_the_dead(self) -> bool:
+        """Whether the responder had ended before: its packets reach nobody."""
+        return self.destination.stopped_ns <= self.start_ns
+
+    @property
     def outcome(self) -> Outcome:
         """What the attempt counts as."""
         return _OUTCOMES[self.course]

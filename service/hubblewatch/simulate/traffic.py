@@ -13,7 +13,7 @@ from hubblewatch.simulate.connections import (
     HttpExchange,
     Protocol,
 )
-from hubblewatch.simulate.peers import Peer, Pod
+from hubblewatch.simulate.peers import Peer
 from hubblewatch.simulate.ports import REUSE_AFTER_NS
 
 Action = Callable[[int], int | None]
@@ -72,22 +72,16 @@ class Traffic:
     ) -> None:
         """Opens a connection at `at_ns`, not earlier than the action that does so.
 
-        To a pod that has ended nobody answers. ICMP between two addresses is opened at most once
-        in five minutes, so that one run is one attempt.
+        ICMP between two addresses is opened at most once in five minutes, whichever begins, so
+        that one run is one attempt.
         """
-        if isinstance(destination, Pod) and not destination.alive and course is Course.NORMAL:
-            if protocol is Protocol.TCP:
-                course, exchanges, proxied, http = Course.UNANSWERED, 4, False, None
-            else:
-                course = Course.ONE_WAY
-                proxied, dns = False, None
         # No attempt straddles the edge of a window merely because two nodes see it at two times.
         if at_ns % MINUTE > MINUTE - 2 * MILLISECOND:
             at_ns += 2 * MILLISECOND
-        if at_ns >= min(self.end_ns, source.stopped_ns) or (source.node and source.node.down):
+        if at_ns >= self.end_ns:
             return
         if protocol is Protocol.ICMP:
-            pair = (source.ip, destination.ip)
+            pair = (min(source.ip, destination.ip), max(source.ip, destination.ip))
             if at_ns - self._echoes.get(pair, -REUSE_AFTER_NS) < REUSE_AFTER_NS:
                 return
             if len(self._echoes) > 20_000:
@@ -130,12 +124,37 @@ class Traffic:
         """All connections of the recording by their start; single use."""
         while self._actions or self._pending:
             while self._pending and (
-                not self._actions or self._pending[0][0] <= self._actions[0][0]
+                # What is done at the same nanosecond (a node dies) comes first.
+                not self._actions or self._pending[0][0] < self._actions[0][0]
             ):
-                yield heappop(self._pending)[2]
+                connection = heappop(self._pending)[2]
+                if _begins(connection):
+                    yield connection
             if not self._actions:
                 continue
             now_ns, _, action = heappop(self._actions)
             after_ns = action(now_ns)
             if after_ns is not None:
                 self.at(max(after_ns, now_ns + 1), action)
+
+
+_UNCHANGED_BY_DEATH = frozenset({Course.DENIED_EGRESS, Course.DROPPED, Course.UNANSWERED})
+
+
+def _begins(connection: Connection) -> bool:
+    """Whether it happens at all, judged at its start; to a pod that has ended nobody answers."""
+    source = connection.source
+    if connection.start_ns >= source.stopped_ns or (source.node and source.node.down):
+        return False
+    if not connection.to_the_dead:
+        return True
+    if source.node is None:
+        # No node is left that could see it.
+        return False
+    if connection.course not in _UNCHANGED_BY_DEATH:
+        connection.proxied, connection.http, connection.dns = False, None, None
+        if connection.protocol is Protocol.TCP:
+            connection.course, connection.exchanges = Course.UNANSWERED, 4
+        else:
+            connection.course = Course.ONE_WAY
+    return True

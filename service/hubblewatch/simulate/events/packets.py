@@ -41,9 +41,9 @@ def packets(connection: Connection, rng: Random) -> Iterator[Packet]:
     source, destination = connection.source, connection.destination
     for packet in script:
         # A pod that ends takes its connections with it, without a word.
-        if packet[0] >= source.stopped_ns or (
-            packet[0] >= destination.stopped_ns and connection.course is not Course.UNANSWERED
-        ):
+        if packet[0] >= source.stopped_ns:
+            return
+        if packet[0] >= destination.stopped_ns and not connection.to_the_dead:
             return
         yield packet
 

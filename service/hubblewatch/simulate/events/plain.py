@@ -28,6 +28,7 @@ from hubblewatch.simulate.events.trace import (
     policies,
     summary,
     to_endpoint,
+    trace,
     verdict,
 )
 from hubblewatch.simulate.peers import Node, Peer
@@ -91,6 +92,9 @@ def source_events(connection: Connection, observation: Observation, seed: int) -
     established = departure(
         overlay, observer, source, destination, reply=False, reason="ESTABLISHED"
     )
+    if connection.to_the_dead and not new:
+        # Without an endpoint the address is like any other: the packet goes to the stack.
+        new = established = [trace("TO_STACK", EGRESS, "NEW", False, "")]
     # A host has no interface of its own to be traced at.
     returned = to_endpoint(EGRESS, "REPLY", True, source) if source.interface else ""
     outward, inward = Aggregator(observation.every_packet), Aggregator(observation.every_packet)

@@ -80,9 +80,7 @@ class Renderer:
 
     def _reporters(self, connection: Connection) -> tuple[bool, bool]:
         source, destination = connection.source.node, connection.destination.node
-        arrives = bool(connection.destination.interface) and (
-            connection.course is not Course.UNANSWERED
-        )
+        arrives = bool(connection.destination.interface) and not connection.to_the_dead
         if source is None:
             return False, arrives
         if not arrives:

@@ -1,0 +1,1 @@
+"""The Faust worker: one pipeline per partition, closed windows in one Kafka transaction each."""

@@ -1,0 +1,119 @@
+"""A partition in memory, crashed and restored at any place, closes what it would have closed."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+
+from hubblewatch.assemble import build_pipeline
+from hubblewatch.settings import Settings
+from hubblewatch.simulate import ScenarioSpec, SimulationConfig, simulate
+from hubblewatch.state import Record, restore
+from hubblewatch.worker.partition import Commit, PartitionState
+
+Log = list[bytes]
+
+
+def envelopes(*, heartbeats: bool, seed: int, lines_each: int = 100) -> Log:
+    config = SimulationConfig(
+        seed=seed,
+        minutes=9,
+        rate=4.0,
+        nodes=3,
+        namespaces=4,
+        workloads=10,
+        heartbeats=heartbeats,
+        disorder_seconds=5.0,
+        scenarios=(ScenarioSpec.parse("policy-break:at=3"),),
+    )
+    lines = [line.rstrip(b"\n") for line in simulate(config)]
+    return [
+        b"\n".join(lines[start : start + lines_each]) for start in range(0, len(lines), lines_each)
+    ]
+
+
+class Kafka:
+    """What the broker would hold: committed state, outputs and offset, each commit all or nothing."""
+
+    def __init__(self) -> None:
+        self.state: dict[bytes, bytes | None] = {}
+        self.offset = 0
+        self.windows: list[bytes] = []
+        self.alerts: list[bytes] = []
+
+    def commit(self, commit: Commit) -> None:
+        for key, value in commit.state:
+            self.state[key] = value
+        self.offset = commit.offset
+        for closed in commit.closed:
+            self.windows += [msgspec.json.encode(w.record()) for w in closed.closing.windows]
+            self.alerts += [msgspec.json.encode(alert) for alert in closed.alerts]
+
+    def records(self) -> Iterator[Record]:
+        yield from self.state.items()
+
+
+def start(kafka: Kafka) -> PartitionState:
+    pipeline = build_pipeline(Settings())
+    restore(pipeline, kafka.records())
+    return PartitionState(0, pipeline, kafka.offset, lambda reject: pytest.fail(str(reject)))
+
+
+def run(log: Log, crashes: set[int]) -> Kafka:
+    """Read the log; at each record number of ``crashes`` begin anew from what was committed."""
+    kafka = Kafka()
+    partition = start(kafka)
+    offset, read = 0, 0
+    while offset < len(log):
+        if read in crashes:
+            partition = start(kafka)
+            offset = kafka.offset
+        read += 1
+        commit = partition.take(log[offset], offset)
+        offset += 1
+        if commit is not None:
+            kafka.commit(commit)
+    return kafka
+
+
+@pytest.mark.parametrize("heartbeats", [True, False])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_crashes_at_any_record_change_no_window_and_no_alert(heartbeats: bool, seed: int) -> None:
+    log = envelopes(heartbeats=heartbeats, seed=seed)
+    undisturbed = run(log, set())
+    assert len(undisturbed.windows) > 30
+    assert undisturbed.alerts
+    dice = random.Random(seed)
+    for _ in range(3):
+        crashes = set(dice.sample(range(len(log)), 12))
+        disturbed = run(log, crashes)
+        assert disturbed.windows == undisturbed.windows
+        assert disturbed.alerts == undisturbed.alerts
+
+
+def test_records_before_the_committed_offset_are_passed_over() -> None:
+    log = envelopes(heartbeats=True, seed=3)
+    partition = start(Kafka())
+    partition.take(log[0], 0)
+    counted = partition.pipeline.counts.flows
+    assert partition.take(log[0], 0) is None
+    assert partition.pipeline.counts.flows == counted
+    assert partition.gaps == 0
+
+
+def test_a_jump_of_offsets_is_counted() -> None:
+    log = envelopes(heartbeats=True, seed=3)
+    partition = start(Kafka())
+    partition.take(log[0], 0)
+    partition.take(log[3], 3)
+    assert partition.gaps == 2
+
+
+def test_an_empty_record_feeds_nothing() -> None:
+    partition = start(Kafka())
+    assert partition.take(None, 0) is None
+    assert partition.take(b"", 1) is None
+    assert partition.next_offset == 2

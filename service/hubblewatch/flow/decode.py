@@ -14,7 +14,9 @@ MAX_LINE_BYTES = 1 << 20
 """A Hubble line is 1 to 4 kB; one of a megabyte is not Hubble's."""
 
 # What container runtimes put before each line of a log file: time, stream, F(ull) or P(artial).
-_CRI_PREFIX = re.compile(rb"\s*\d{4}-\d\d-\d\dT[^ ]{1,40} (?:stdout|stderr) [FP] ")
+_CRI = rb"\s*\d{4}-\d\d-\d\dT[^ ]{1,40} (?:stdout|stderr) [FP] "
+# Windows' shells begin a redirected recording with a byte order mark.
+_PREFIX = re.compile(rb"\xef\xbb\xbf(?:%b)?|%b" % (_CRI, _CRI))
 
 _decode_line: Callable[[bytes], Line] = msgspec.json.Decoder(Line).decode
 _decode_bare: Callable[[bytes], Flow] = msgspec.json.Decoder(Flow).decode
@@ -29,6 +31,8 @@ def decode_lines(
     ``on_reject`` gets one Reject for each line that cannot be used, with the place
     ``source:number`` where ``first`` is the number of the first line. The others are kept.
     """
+    if max(map(len, lines), default=0) > MAX_LINE_BYTES:
+        return _decode_singly(lines, on_reject, source, first)
     try:
         decoded = [_decode_line(line) for line in lines]
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -59,7 +63,7 @@ def decode_line(line: bytes) -> Line | tuple[RejectReason, str]:
         try:
             decoded = _decode_line(line)
         except msgspec.DecodeError:
-            prefix = _CRI_PREFIX.match(line)
+            prefix = _PREFIX.match(line)
             if prefix is None:
                 raise
             line = line[prefix.end() :]

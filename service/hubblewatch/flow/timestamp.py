@@ -12,7 +12,8 @@ LATEST = int(datetime(2100, 1, 1, tzinfo=UTC).timestamp())
 """The other bound: one flow from the year 9999 must not close every window of today."""
 
 _FORM = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9})\d*)?([Zz]|[+-]\d\d:\d\d)?",
+    r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9})\d*)?"
+    r"([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)?",
     re.ASCII,
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -36,7 +37,7 @@ def parse_ns(text: str) -> int:
             int(day),
             int(hour),
             int(minute),
-            min(int(second), 59),
+            59 if second == "60" else int(second),
             tzinfo=UTC,
         )
     except ValueError as error:

@@ -22,7 +22,8 @@ from hubblewatch.flow.timestamp import SecondsCache, TimestampError, parse_ns
 DROP, TRACE, VERDICT, SOCKET, L7 = 1, 4, 5, 7, 129
 
 POLICY_DROP_REASONS = frozenset({133, 181, 189})
-POLICY_DROP_NAMES = frozenset({"POLICY_DENIED", "POLICY_DENY", "AUTH_REQUIRED"})
+POLICY_DROP_NAMES = POLICY_DROP_REASONS | {"POLICY_DENIED", "POLICY_DENY", "AUTH_REQUIRED"}
+"""Names, and the numbers that a writer without the name puts in their place."""
 
 ECHO_REQUESTS = frozenset({8, 128})
 ECHO_REPLIES = frozenset({0, 129})
@@ -32,6 +33,26 @@ MAX_LOOKUPS = 200_000
 """DNS messages kept apart in one window; beyond, they are counted as dropped."""
 
 _SOCKET_VERDICTS = frozenset({"TRACED", "TRANSLATED"})
+_VERDICT_NAMES = {
+    1: "FORWARDED",
+    2: "DROPPED",
+    3: "ERROR",
+    4: "AUDIT",
+    5: "REDIRECTED",
+    6: "TRACED",
+    7: "TRANSLATED",
+}
+_POINT_BITS: dict[str | int, int] = {
+    "TO_ENDPOINT": e.DELIVERED,
+    101: e.DELIVERED,
+    "TO_PROXY": e.PROXIED,
+    1: e.PROXIED,
+    "TO_OVERLAY": e.LEFT,
+    4: e.LEFT,
+    "TO_NETWORK": e.LEFT,
+    11: e.LEFT,
+}
+_NO_POINT = frozenset({"", 0, "UNKNOWN_POINT"})
 
 
 class AssemblySettings(Struct, frozen=True):
@@ -213,7 +234,10 @@ class Assembly:
                 connection = self._begin(table, key, protocol, second, flow, forth)
             elif second > connection.last:
                 if second - connection.last > idle:
-                    self._begin_again(connection, second)
+                    # The same five-tuple after a long silence is a new attempt.
+                    silent_since = connection.last
+                    connection = self._begin(table, key, protocol, second, flow, forth)
+                    connection.previous = silent_since
                 else:
                     connection.last = second
             elif second < connection.first:
@@ -227,7 +251,7 @@ class Assembly:
                     else:
                         connection.evidence |= bits
                         connection.settled |= bits
-            if kind == L7 and flow.l7 is not None and flow.l7.dns is not None:
+            if flow.l7 is not None and flow.l7.dns is not None:
                 self._look_up(connection, second, flow)
             if flow.aggregate is not None:
                 self._weigh(connection, second, flow, line.node_name)
@@ -288,18 +312,6 @@ class Assembly:
         self.window(number).connections.append(connection)
         return connection
 
-    def _begin_again(self, connection: Connection, second: int) -> None:
-        """The same five-tuple after a long silence is a new attempt."""
-        connection.previous = connection.last
-        connection.first = connection.last = second
-        number = second // self.size
-        connection.deadline = (number + 1) * self.size + self.settle
-        connection.early_until = self._early_until(second, number)
-        connection.evidence = connection.early = connection.settled = 0
-        connection.policies = None
-        connection.uuid = ""
-        self.window(number).connections.append(connection)
-
     def _begin_earlier(self, connection: Connection, second: int) -> None:
         """An event that arrived late shows an earlier begin, or the end of a presumed silence."""
         if connection.first == NEVER:
@@ -309,7 +321,8 @@ class Assembly:
             return
         number = second // self.size
         if number < connection.first // self.size:
-            connection.evidence = connection.early
+            is_next_older = number == connection.first // self.size - 1
+            connection.evidence = connection.early if is_next_older else 0
             connection.early = connection.settled = 0
             connection.deadline = (number + 1) * self.size + self.settle
             self.window(number).connections.append(connection)
@@ -466,15 +479,19 @@ def _icmp_bits(message: ICMPHeader, version: int) -> tuple[int, int]:
 def _other_bits(flow: Flow, kind: int) -> int:
     """Evidence of anything but a plain forwarded trace; negative for what is no packet's event."""
     verdict = flow.verdict
+    if not isinstance(verdict, str):
+        verdict = _VERDICT_NAMES.get(verdict, "")
+    if not kind:
+        kind = _likely_kind(flow)
     if kind == SOCKET or verdict in _SOCKET_VERDICTS:
         return -1
     if kind == L7:
-        is_answer = flow.l7 is not None and flow.l7.type == "RESPONSE"
+        is_answer = flow.is_reply if flow.l7 is None else flow.l7.type in ("RESPONSE", 2)
         bits = e.TALK | (e.REPLY | e.ANSWER if is_answer else e.REQUEST | e.DECIDED)
         if verdict == "DROPPED":
             bits |= e.DENIED
         return bits
-    if verdict in ("DROPPED", 2):
+    if verdict == "DROPPED":
         # A denied verdict names its policies; a drop names its reason; a field mask may leave
         # only the description.
         denied = (
@@ -492,6 +509,10 @@ def _other_bits(flow: Flow, kind: int) -> int:
     bits = 0
     if kind == VERDICT:
         bits = e.DECIDED
+    elif kind == TRACE:
+        bits = _POINT_BITS.get(flow.trace_observation_point, 0)
+        if _is_syn(flow):
+            bits |= e.TRACED_SYN
     if verdict == "REDIRECTED":
         bits |= e.PROXIED
     if flow.is_reply or (flow.is_reply is None and flow.reply):
@@ -499,3 +520,18 @@ def _other_bits(flow: Flow, kind: int) -> int:
     elif flow.is_reply is False:
         bits |= e.REQUEST
     return bits
+
+
+def _likely_kind(flow: Flow) -> int:
+    """The event type that a field mask left out, as far as other members tell."""
+    if flow.l7 is not None:
+        return L7
+    if flow.drop_reason or flow.drop_reason_desc:
+        return DROP
+    return 0 if flow.trace_observation_point in _NO_POINT else TRACE
+
+
+def _is_syn(flow: Flow) -> bool:
+    segment = flow.l4.TCP if flow.l4 is not None else None
+    flags = segment.flags if segment is not None else None
+    return flags is not None and flags.SYN and not flags.ACK

@@ -167,7 +167,8 @@ def _start_noise(scene: Scene) -> None:
             course = Course.DENIED_EGRESS if rng.random() < 0.5 else Course.DENIED_INGRESS
             traffic.open(now_ns, pick(rng, pods), pick(rng, peers), Protocol.TCP,
                          pick(rng, (22, 9100, 8081, 5432)), course=course,
-                         exchanges=between(rng, 1, 5))  # fmt: skip
+                         exchanges=between(rng, 1, 5),
+                         deny_policy=pick(rng, ("", "", "deny-other-tiers")))  # fmt: skip
         return now_ns + exponential_ns(rng, 420.0)
 
     def misspelt(now_ns: int) -> int:

@@ -148,6 +148,8 @@ class Scene:
             course, exchanges = Course.UNANSWERED, between(rng, 2, 4)
         elif trouble < 0.003:
             course = Course.ABORTED
+        elif edge.http_visible and trouble < 0.006:
+            course = Course.DENIED_L7
         elif rng.random() < 0.15:
             exchanges = between(rng, 2, 6)
             lifetime_ns *= exchanges

@@ -12,8 +12,8 @@ from hubblewatch.simulate.workloads import Workload
 
 class PolicyBreak(Scenario):
     """A policy change denies one busy edge that was allowed: all its new connections fail by
-    ingress policy (POLICY_DENY with the rule's name), and the client tries again, some 20
-    attempts a minute on top of the edge's own."""
+    ingress policy (POLICY_DENY with the rule's name), or, where HTTP goes through the proxy, by an
+    L7 rule (403). The client tries again, some 20 attempts a minute on top of the edge's own."""
 
     name = "policy-break"
     detectors = ("policy-denials",)
@@ -37,7 +37,8 @@ class PolicyBreak(Scenario):
         assert edge.source is not None
         assert isinstance(edge.destination, Workload)
         plan.subjects.append((*edge.source.subject, "outbound"))
-        fault = EdgeFault((Course.DENIED_INGRESS,), min(1.0, plan.intensity), "restrict-ingress")
+        course = Course.DENIED_L7 if edge.http_visible else Course.DENIED_INGRESS
+        fault = EdgeFault((course,), min(1.0, plan.intensity), "restrict-ingress")
         source, destination = edge.source, edge.destination
 
         def begin(_: int) -> None:

@@ -1,0 +1,100 @@
+"""Each scenario does what its label says, and only after its start."""
+
+import pytest
+
+from hubblewatch.simulate import ScenarioError, ScenarioSpec, SimulationConfig, Size, simulate
+from hubblewatch.simulate.scenarios import SCENARIOS
+from tests.simulate.recording import Recording, recording
+
+DETECTORS = {
+    "policy-denials", "udp-spike", "namespace-sprawl", "port-scan", "host-sweep", "new-edge",
+    "external-egress", "dns-anomaly", "beaconing", "connectivity-errors", "silence",
+    "isolation-forest", "source-degraded",
+}  # fmt: skip
+
+
+def rate(made: Recording, counter: str, *, during: bool) -> float:
+    """Mean of a counter over the label's subjects' windows, during or before it."""
+    label = made.label()
+    counts = [
+        window.counts[counter]
+        for window in made.truth.windows
+        if window.subject in label.subjects and (window.start_ns >= label.start_ns) is during
+    ]
+    return sum(counts) / max(1, len(counts))
+
+
+@pytest.mark.parametrize("name", sorted(SCENARIOS))
+def test_every_scenario_runs_and_labels_itself(name: str) -> None:
+    label = recording(name, minutes=5).label()
+    assert label.name == name
+    assert label.kind in ("attack", "disturbance")
+    assert set(label.detectors) <= DETECTORS
+    assert label.description
+    assert label.kind == "disturbance" or (label.detectors and label.subjects)
+
+
+def test_default_start_leaves_a_quiet_lead_in() -> None:
+    made = recording("port-scan", minutes=5)
+    assert made.label().start_ns - min(w.start_ns for w in made.truth.windows) == 120e9
+
+
+@pytest.mark.parametrize(
+    ("scenario", "counter", "per_minute"),
+    [
+        ("policy-break", "denied", 15),
+        ("denied-probe", "denied", 2),
+        ("udp-flood", "udp", 1_000),
+        ("port-scan", "attempts", 90),
+        ("host-sweep", "attempts", 45),
+        ("dns-tunnel", "udp", 45),
+        ("connectivity-errors", "failed", 15),
+        ("batch-peak", "attempts", 250),
+    ],
+)
+def test_an_attack_raises_its_counter(scenario: str, counter: str, per_minute: float) -> None:
+    made = recording(f"{scenario}:at=2:for=3", minutes=5)
+    raised = rate(made, counter, during=True) - rate(made, counter, during=False)
+    assert raised > per_minute
+
+
+def test_intensity_scales_an_attack() -> None:
+    weak = rate(recording("udp-flood:at=2", minutes=5), "udp", during=True)
+    strong = rate(recording("udp-flood:at=2:intensity=3", minutes=5), "udp", during=True)
+    assert 2.5 < strong / weak < 3.5
+
+
+def test_udp_share_of_the_namespace_passes_seventy_percent() -> None:
+    made = recording("udp-share-shift:at=2", minutes=5)
+    label = made.label()
+    during = [
+        window
+        for window in made.truth.windows
+        if window.subject[0] == label.subjects[0][0]
+        and window.subject[2] == "outbound"
+        and window.start_ns >= label.start_ns
+    ]
+    udp = sum(window.counts["udp"] for window in during)
+    assert udp / sum(window.counts["attempts"] for window in during) > 0.7
+
+
+@pytest.mark.parametrize("name", ["namespace-sprawl-fast", "lateral-movement"])
+def test_a_sprawl_reaches_new_namespaces(name: str) -> None:
+    made = recording(f"{name}:at=2:intensity=2", minutes=6, size=Size.MEDIUM)
+    label = made.label()
+    windows = made.windows_of(*label.subjects[0])
+    before = set().union(*(w.peer_namespaces for w in windows if w.start_ns < label.start_ns))
+    after = set().union(*(w.peer_namespaces for w in windows if w.start_ns >= label.start_ns))
+    assert len(after - before) >= 2
+
+
+def test_an_unknown_scenario_is_refused_by_name() -> None:
+    config = SimulationConfig(scenarios=(ScenarioSpec("port-scam"),))
+    with pytest.raises(ScenarioError, match="port-scam"):
+        next(simulate(config))
+
+
+@pytest.mark.parametrize("text", ["quiet:at", "quiet:when=3", "quiet:at=soon", "quiet:for=-1"])
+def test_a_wrong_scenario_option_is_refused(text: str) -> None:
+    with pytest.raises(ScenarioError):
+        ScenarioSpec.parse(text)

@@ -344,6 +344,8 @@ class Pipeline:
             events,
             self.counts.late - self._late_before,
         )
+        for (node, source, _), count in intake.losses.items():
+            closing.lost[node, source] = closing.lost.get((node, source), 0) + count
         self._late_before = self.counts.late
         self.memory.meet(closing)
         findings = [

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 from msgspec import Struct, field
 
-from hubblewatch.baseline.memory import NamespaceMemory, StreamMemory, SubjectMemory
+from hubblewatch.baseline.past import NamespaceMemory, StreamMemory, SubjectMemory
 from hubblewatch.incident.incidents import Incident
 from hubblewatch.pipeline import Pipeline, Resume
 from hubblewatch.window.closed import Subject

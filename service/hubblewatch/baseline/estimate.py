@@ -10,7 +10,7 @@ hardly more than a moderate value would.
 from __future__ import annotations
 
 from enum import StrEnum
-from math import exp, expm1, log1p
+from math import expm1, log1p
 from statistics import median
 
 from msgspec import Struct, field
@@ -27,7 +27,9 @@ SLOWEST_RATE = 1 / 120
 _CLIP = 3.0
 _MAD_TO_SIGMA = 1.4826
 _ABS_TO_SIGMA = 1.2533
+"""Standard deviation over mean absolute deviation of a normal variable: sqrt(pi / 2)."""
 _SCALE_FLOOR = 0.05
+_ROUNDING = 1e-9
 
 
 class BaselineState(StrEnum):
@@ -38,20 +40,29 @@ class BaselineState(StrEnum):
     ACTIVE = "active"
 
 
+def state_after(count: int) -> BaselineState:
+    """Give the state of what has seen so many values."""
+    if count < COLD_UNTIL:
+        return BaselineState.COLD
+    return BaselineState.LEARNING if count < ACTIVE_FROM else BaselineState.ACTIVE
+
+
 class Estimate(Struct):
-    """Location and scale of ``log1p(value)``; ``head`` holds the values while it is cold."""
+    """Location and scale of ``log1p(value)``; ``head`` holds the values while it is cold.
+
+    ``credit`` adds up the weights of suspicious values while cold: ten of weight 0.1 make one.
+    """
 
     count: int = 0
     centre: float = 0.0
     scale: float = 0.0
     head: list[float] = field(default_factory=list)
+    credit: float = 0.0
 
     @property
     def state(self) -> BaselineState:
         """How far this estimate can be trusted."""
-        if self.count < COLD_UNTIL:
-            return BaselineState.COLD
-        return BaselineState.LEARNING if self.count < ACTIVE_FROM else BaselineState.ACTIVE
+        return state_after(self.count)
 
     @property
     def usual(self) -> float:
@@ -59,37 +70,48 @@ class Estimate(Struct):
         return expm1(self.centre)
 
     def learn(self, value: float, weight: float = 1.0) -> None:
-        """Take a value; ``weight`` below 1 slows the learning (a suspicious window)."""
+        """Take a value; ``weight`` in 0..1 below 1 slows the learning (a suspicious window)."""
         x = log1p(max(value, 0.0))
         if self.count < COLD_UNTIL:
-            self.count += 1
-            self.head.append(x)
-            self.centre = median(self.head)
-            self.scale = _MAD_TO_SIGMA * median(abs(v - self.centre) for v in self.head)
-            if self.count == COLD_UNTIL:
-                self.head = []
+            self.credit += weight
+            if self.credit < 1 - _ROUNDING:
+                return
+            self.credit = max(0.0, self.credit - 1)
+            self._begin_with(x)
             return
         self.count += 1
         rate = weight * max(1 / self.count, SLOWEST_RATE)
-        sigma = max(self.sigma, _SCALE_FLOOR)
-        step = max(-_CLIP * sigma, min(_CLIP * sigma, x - self.centre))
+        reach = _CLIP * self.sigma
+        step = max(-reach, min(reach, x - self.centre))
         self.centre += rate * step
         self.scale += rate * (_ABS_TO_SIGMA * abs(step) - self.scale)
+
+    def _begin_with(self, x: float) -> None:
+        self.count += 1
+        self.head.append(x)
+        self.centre = median(self.head)
+        self.scale = _MAD_TO_SIGMA * median(abs(v - self.centre) for v in self.head)
+        if self.count == COLD_UNTIL:
+            self.head = []
+            self.credit = 0.0
 
     @property
     def sigma(self) -> float:
         """Standard deviation of ``log1p`` of a value, never below what counting alone causes.
 
-        A Poisson count of mean m scatters by 1/sqrt(m), so log1p of it by about 1/sqrt(m + 1).
+        A Poisson count of mean m scatters by sqrt(m), log1p of it by about sqrt(m) / (m + 1). Half
+        a count more, because a mean of none may be a small one. The scale seen contains that
+        already; it is added once more because a scale from few values is often too small.
         """
-        counting = exp(-self.centre / 2)
-        return float((self.scale * self.scale + counting * counting) ** 0.5)
+        mean = self.usual + 0.5
+        counting = mean / (mean + 1) ** 2
+        return float(max((self.scale * self.scale + counting) ** 0.5, _SCALE_FLOOR))
 
     def deviation(self, value: float) -> float:
         """Give the robust z-score of a value."""
-        return (log1p(max(value, 0.0)) - self.centre) / max(self.sigma, _SCALE_FLOOR)
+        return (log1p(max(value, 0.0)) - self.centre) / self.sigma
 
     def quantile_range(self, deviations: float = 2.0) -> tuple[float, float]:
         """Give the usual range: values within so many sigma of the centre."""
-        spread = deviations * max(self.sigma, _SCALE_FLOOR)
+        spread = deviations * self.sigma
         return max(0.0, expm1(self.centre - spread)), expm1(self.centre + spread)

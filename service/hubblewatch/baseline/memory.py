@@ -1,99 +1,45 @@
-"""What the service remembers between windows: of each subject, each namespace and the stream.
-
-All of it is msgspec Structs, so that it can be written to the state topic and read back as it was;
-``changed`` names what a closing touched. Every collection is bounded, and subjects expire.
-"""
+"""The memory of one stream: it meets a closing before the detectors look, and learns it after."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from msgspec import Struct, field
-
-from hubblewatch.baseline.estimate import BaselineState, Estimate
-from hubblewatch.window.closed import ClosedWindow, EdgeKey, Subject
+from hubblewatch.baseline.estimate import Estimate
+from hubblewatch.baseline.features import explained_lookups, features, unexplained_udp
+from hubblewatch.baseline.past import (
+    MAX_EDGES,
+    MAX_NAMESPACES,
+    MAX_TRIALS,
+    RECENT_WINDOWS,
+    STRANGER_WINDOWS,
+    TRIAL_WINDOWS,
+    NamespaceMemory,
+    NamespaceRecent,
+    Recent,
+    StreamMemory,
+    StreamRecent,
+    SubjectMemory,
+    Trial,
+    remember,
+    trial_key,
+)
+from hubblewatch.window.closed import ClosedWindow, EdgeCounts, EdgeKey, Subject
 from hubblewatch.window.closing import Closing
-from hubblewatch.window.completeness import NodeWatch
 
-RECENT_WINDOWS = 10
-MAX_PEERS = 512
-MAX_NAMESPACES = 512
-MAX_TRIED = 4_096
-TRIED_WINDOWS = 5
 SUBJECT_EXPIRES_AFTER_WINDOWS = 7 * 24 * 60
+MAX_SUBJECTS = 50_000
+"""Subjects remembered; beyond, those not seen for the longest make room."""
+
 SUSPICIOUS_WEIGHT = 0.1
 """How fast a baseline learns from a window that raised a finding: an attack must not become usual
 within hours, a lasting change of the service should within a day or two."""
 
 
-class Span(Struct):
-    """First and last window number in which something was seen."""
-
-    first: int
-    last: int
-
-
-class Recent(Struct):
-    """The counts of one recent window of a subject; a window without attempts has none."""
-
-    number: int
-    attempts: int
-    denied: int
-    failed: int
-    udp: int
-    """UDP attempts that name resolution does not explain."""
-    complete: bool
-
-
-class SubjectMemory(Struct):
-    """One subject's past. ``tried`` maps unsuccessful contacts of the last windows to the number of
-    the last one; ``namespaces`` and ``peers`` hold whom it talked to with success or without."""
-
-    first: int = -1
-    last: int = -1
-    windows: int = 0
-    estimates: dict[str, Estimate] = field(default_factory=dict)
-    namespaces: dict[str, Span] = field(default_factory=dict)
-    peers: dict[str, Span] = field(default_factory=dict)
-    recent: list[Recent] = field(default_factory=list)
-    tried: dict[str, int] = field(default_factory=dict)
-
-    def estimate(self, feature: str) -> Estimate:
-        """Give the estimate of a feature; an empty one if nothing was learned yet."""
-        return self.estimates.get(feature) or Estimate()
-
-    def recent_since(self, number: int) -> list[Recent]:
-        """Give the recent windows from ``number`` on, oldest first."""
-        return [recent for recent in self.recent if recent.number >= number]
-
-    @property
-    def state(self) -> BaselineState:
-        """How far this subject's baseline can be trusted."""
-        return Estimate(count=self.windows).state
-
-
-class NamespaceMemory(Struct):
-    """A namespace's past: its share of UDP among attempts, and its size."""
-
-    last: int = -1
-    windows: int = 0
-    udp_share: Estimate = field(default_factory=Estimate)
-
-
-class StreamMemory(Struct):
-    """The stream's own past."""
-
-    first: int = -1
-    closings: int = 0
-    nodes: NodeWatch = field(default_factory=NodeWatch)
-    degraded: list[int] = field(default_factory=list)
-    """Numbers of recent windows below the completeness floor."""
-    unavailable: list[str] = field(default_factory=list)
-    """Nodes that Relay last reported as not connected."""
-
-
 class Memory:
-    """All memory of one stream (one partition of the flows, or one recording)."""
+    """All memory of one stream (one partition of the flows, or one recording).
+
+    ``changed`` names the subjects and namespaces touched since it was last drained.
+    """
 
     def __init__(self) -> None:
         self.subjects: dict[Subject, SubjectMemory] = {}
@@ -115,68 +61,116 @@ class Memory:
             memory = self.namespaces[name] = NamespaceMemory()
         return memory
 
-    def meet(self, closing: Closing) -> None:
-        """Before the detectors look: note what this closing shows for the first time."""
-        if self.stream.first < 0:
-            self.stream.first = closing.number
-        for window in closing.windows:
-            memory = self.subject(window.subject)
-            if memory.first < 0:
-                memory.first = closing.number
-            window.new_edges = sum(
-                1 for edge in window.edges if peer_name(edge) not in memory.peers
-            )
-            for contact, (_, unsuccessful) in window.contacts.items():
-                if unsuccessful and len(memory.tried) < MAX_TRIED:
-                    key = f"{contact.address}|{contact.port}|{contact.protocol}"
-                    memory.tried[key] = closing.number
-            memory.recent.append(
-                Recent(
-                    closing.number,
-                    window.attempts,
-                    window.denied,
-                    window.failed + window.dropped,
-                    unexplained_udp(window),
-                    closing.is_complete,
-                )
-            )
-            if len(memory.recent) > RECENT_WINDOWS:
-                del memory.recent[0]
-
     def drain_changed(self) -> set[Subject | str]:
         """Give the subjects and namespaces that changed since the last call."""
         changed, self.changed = self.changed, set()
         return changed
+
+    def meet(self, closing: Closing) -> None:
+        """Before the detectors look: note what this closing shows."""
+        if self.stream.first < 0:
+            self.stream.first = closing.number
+        seen_whole = closing.is_complete and not closing.completeness.silent_nodes
+        for window in closing.windows:
+            memory = self.subject(window.subject)
+            if memory.first < 0:
+                memory.first = closing.number
+            known = memory.edges
+            window.new_edges = sum(1 for edge in window.edges if str(edge) not in known)
+            _try(memory, window, closing.number)
+            memory.recent.append(
+                Recent(
+                    closing.number,
+                    window.attempts,
+                    window.attempts - explained_lookups(window),
+                    window.denied,
+                    window.failed + window.dropped,
+                    unexplained_udp(window),
+                    seen_whole,
+                )
+            )
+            del memory.recent[:-RECENT_WINDOWS]
+        self._meet_namespaces(closing)
+        seen = closing.completeness
+        self.stream.recent.append(
+            StreamRecent(
+                closing.number,
+                (1 - seen.lost_share) * (1 - seen.gap_share),
+                seen.lost,
+                seen.gap_share,
+                len(seen.silent_nodes),
+                seen.silent_share,
+                _node_loss(closing),
+            )
+        )
+        del self.stream.recent[:-RECENT_WINDOWS]
+
+    def _meet_namespaces(self, closing: Closing) -> None:
+        counts: dict[str, NamespaceRecent] = {}
+        for window in closing.windows:
+            name = window.subject.namespace
+            count = counts.get(name)
+            if count is None:
+                count = counts[name] = NamespaceRecent(closing.number, 0, 0, 0, 0)
+            count.attempts += window.attempts
+            count.connections += window.attempts - explained_lookups(window)
+            count.udp += window.udp
+            count.unexplained += unexplained_udp(window)
+        for name, count in counts.items():
+            namespace = self.namespace(name)
+            if namespace.first < 0:
+                namespace.first = closing.number
+            namespace.last = closing.number
+            namespace.recent.append(count)
+            del namespace.recent[:-RECENT_WINDOWS]
+            self.changed.add(name)
 
     def learn(self, closing: Closing, suspicious: Iterable[Subject]) -> None:
         """After the detectors looked: take the closing into what is usual.
 
         An incomplete closing teaches no estimate: half of the traffic is not a new normal.
         """
+        number = closing.number
         suspects = frozenset(suspicious)
         for window in closing.windows:
             memory = self.subject(window.subject)
-            memory.last = closing.number
+            memory.last = number
             self.changed.add(window.subject)
             if closing.is_complete:
                 memory.windows += 1
                 weight = SUSPICIOUS_WEIGHT if window.subject in suspects else 1.0
                 for feature, value in features(window).items():
                     memory.estimates.setdefault(feature, Estimate()).learn(value, weight)
-            _remember(memory.namespaces, window.peer_namespaces, closing.number, MAX_NAMESPACES)
-            names = {peer_name(edge) for edge in window.edges}
-            _remember(memory.peers, names, closing.number, MAX_PEERS)
-            oldest = closing.number - TRIED_WINDOWS
-            if memory.tried:
-                memory.tried = {k: n for k, n in memory.tried.items() if n > oldest}
+            namespaces = sorted((name, True) for name in window.peer_namespaces)
+            remember(memory.namespaces, namespaces, number, MAX_NAMESPACES)
+            edges = sorted((str(edge), _succeeded(counts)) for edge, counts in window.edges.items())
+            remember(memory.edges, edges, number, MAX_EDGES)
+        if closing.is_complete:
+            self._learn_namespaces(number, {s.namespace for s in suspects if not s.workload})
         self.stream.nodes.learn(closing.events)
         self.stream.closings += 1
         if self.stream.closings % 60 == 0:
-            self._expire(closing.number)
+            self._expire(number)
+
+    def _learn_namespaces(self, number: int, suspects: set[str]) -> None:
+        for name, memory in self.namespaces.items():
+            if not memory.recent or memory.recent[-1].number != number:
+                continue
+            count = memory.recent[-1]
+            memory.windows += 1
+            weight = SUSPICIOUS_WEIGHT if name in suspects else 1.0
+            memory.udp.learn(count.unexplained, weight)
+            if count.connections:
+                memory.udp_share.learn(100 * count.unexplained / count.connections, weight)
 
     def _expire(self, number: int) -> None:
         oldest = number - SUBJECT_EXPIRES_AFTER_WINDOWS
-        for subject in [s for s, memory in self.subjects.items() if memory.last < oldest]:
+        gone = [s for s, memory in self.subjects.items() if memory.last < oldest]
+        excess = len(self.subjects) - len(gone) - MAX_SUBJECTS
+        if excess > 0:
+            gone = sorted(self.subjects, key=lambda s: (self.subjects[s].last, s))
+            gone = gone[: len(self.subjects) - MAX_SUBJECTS]
+        for subject in gone:
             del self.subjects[subject]
             self.changed.add(subject)
         for name in [n for n, memory in self.namespaces.items() if memory.last < oldest]:
@@ -184,45 +178,36 @@ class Memory:
             self.changed.add(name)
 
 
-def peer_name(edge: EdgeKey) -> str:
-    """Give the peer of an edge as one text: ``namespace/workload``, or the name or address."""
-    return f"{edge.namespace}/{edge.workload}" if edge.namespace else edge.workload
+def _try(memory: SubjectMemory, window: ClosedWindow, number: int) -> None:
+    """Forget old unsuccessful contacts and note this window's."""
+    oldest = number - TRIAL_WINDOWS
+    if memory.tried:
+        memory.tried = {key: trial for key, trial in memory.tried.items() if trial.last > oldest}
+    for contact in sorted(window.refused):
+        key = trial_key(contact)
+        trial = memory.tried.get(key)
+        if trial is not None:
+            trial.last = number
+        elif len(memory.tried) < MAX_TRIALS:
+            edge = window.refused[contact]
+            memory.tried[key] = Trial(number, _is_strange(memory, window, edge, number))
 
 
-def unexplained_udp(window: ClosedWindow) -> int:
-    """UDP attempts beyond the look-ups that go with connections.
-
-    Before it connects a client resolves a name: one UDP attempt per search domain it tries, five
-    with Kubernetes' usual resolver configuration (``ndots:5``). Look-ups up to that number for each
-    TCP attempt follow from the TCP traffic and say nothing of their own.
-    """
-    explained = min(window.udp_dns, LOOKUPS_PER_CONNECTION * max(window.tcp, 1))
-    return window.udp - explained
+def _is_strange(memory: SubjectMemory, window: ClosedWindow, edge: EdgeKey, number: int) -> bool:
+    span = memory.edges.get(str(edge))
+    if span is not None:
+        return not span.answered and span.first > number - STRANGER_WINDOWS
+    counts = window.edges.get(edge)
+    return counts is None or not _succeeded(counts)
 
 
-LOOKUPS_PER_CONNECTION = 5
+def _succeeded(counts: EdgeCounts) -> bool:
+    return counts.attempts > counts.denied + counts.dropped + counts.failed
 
 
-def features(window: ClosedWindow) -> dict[str, float]:
-    """Give the counts of a window that a subject's baseline follows."""
-    return {
-        "attempts": window.attempts,
-        "denied": window.denied,
-        "failed": window.failed + window.dropped,
-        "udp": unexplained_udp(window),
-        "peer_ports": len(window.peer_ports),
-        "peer_addresses": window.peer_addresses,
-        "peer_namespaces": len(window.peer_namespaces),
-    }
-
-
-def _remember(spans: dict[str, Span], names: Iterable[str], number: int, bound: int) -> None:
-    for name in names:
-        span = spans.get(name)
-        if span is not None:
-            span.last = number
-            continue
-        if len(spans) >= bound:
-            oldest = min(spans, key=lambda known: (spans[known].last, known))
-            del spans[oldest]
-        spans[name] = Span(number, number)
+def _node_loss(closing: Closing) -> dict[str, float]:
+    lost: dict[str, int] = {}
+    for (node, _), count in closing.lost.items():
+        if node in closing.events:
+            lost[node] = lost.get(node, 0) + count
+    return {node: count / (count + closing.events[node]) for node, count in lost.items() if count}

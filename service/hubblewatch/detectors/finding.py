@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 
 from msgspec import Struct, field
 
-from hubblewatch.window.closed import ClosedWindow, Subject
+from hubblewatch.window.closed import INBOUND, ClosedWindow, EdgeCounts, EdgeKey, Subject
 
 
 class Severity(StrEnum):
@@ -83,6 +84,10 @@ class Finding(Struct, frozen=True):
     protocol: str = ""
     ports: list[int] = field(default_factory=list)
     baseline: str = ""
+    model: str | None = None
+    """The model that judged, where one did."""
+    shadow: bool = False
+    """Only on trial: recorded, never paged."""
 
     @property
     def ratio(self) -> float:
@@ -94,16 +99,22 @@ MAX_SHOWN = 10
 """Peers, edges, pods and flows named in one finding."""
 
 
-def shown_evidence(window: ClosedWindow, outcome: str) -> tuple[list[PeerRef], Evidence]:
+def shown_evidence(
+    window: ClosedWindow, outcome: str, keep: Callable[[EdgeKey], bool] = lambda _: True
+) -> tuple[list[PeerRef], Evidence]:
     """Give the peers and evidence of the edges with attempts of that outcome, busiest first.
 
-    ``outcome`` is a field of EdgeCounts: attempts, denied, audited, dropped or failed.
+    ``outcome`` is a field of EdgeCounts: attempts, denied, audited, dropped or failed; or
+    unsuccessful, which is denied, dropped and failed together. ``keep`` chooses edges.
     """
     edges = sorted(
-        ((getattr(counts, outcome), key, counts) for key, counts in window.edges.items()),
+        (
+            (count, key, counts)
+            for key, counts in window.edges.items()
+            if (count := _count_of(counts, outcome)) and keep(key)
+        ),
         key=lambda edge: (-edge[0], edge[1]),
-    )
-    edges = [edge for edge in edges if edge[0]][:MAX_SHOWN]
+    )[:MAX_SHOWN]
     peers: dict[tuple[str, str], PeerRef] = {}
     for count, key, _ in edges:
         known = peers.get((key.namespace, key.workload))
@@ -111,11 +122,16 @@ def shown_evidence(window: ClosedWindow, outcome: str) -> tuple[list[PeerRef], E
         attempts = count + (known.attempts if known else 0)
         peers[key.namespace, key.workload] = PeerRef(key.workload, key.namespace, ports, attempts)
     source = f"{window.subject.namespace}/{window.subject.workload}"
-    inbound = window.subject.direction == "inbound"
+    inbound = window.subject.direction == INBOUND
     texts = []
     for count, key, _ in edges:
-        peer = f"{key.namespace}/{key.workload}" if key.namespace else key.workload
-        ends = (peer, source) if inbound else (source, peer)
+        ends = (key.peer, source) if inbound else (source, key.peer)
         texts.append(f"{ends[0]} -> {ends[1]}:{key.port}/{key.protocol} ({count})")
     flows = [counts.uuid for _, _, counts in edges if counts.uuid]
     return list(peers.values()), Evidence(flows, texts, list(window.policies)[:MAX_SHOWN])
+
+
+def _count_of(counts: EdgeCounts, outcome: str) -> int:
+    if outcome == "unsuccessful":
+        return counts.denied + counts.dropped + counts.failed
+    return int(getattr(counts, outcome))

@@ -1,11 +1,12 @@
 """``policy-denials``: attempts of a subject that network policy denies, and that were not usual.
 
-Signal: denied attempts (TCP, UDP, SCTP; each connection once, whatever its retransmissions), summed
-over three windows and compared with the subject's own past. Persistent ones are a warning, a burst
-is critical. ICMP never counts: rollouts and path discovery make bursts of it.
+Signal: denied attempts (TCP, UDP, SCTP; each connection once, whatever its retransmissions),
+compared with the subject's own past: over three windows, or a few in nearly each of ten (warning),
+or many in one (critical). ICMP never counts: rollouts and path discovery make bursts of it.
 
 Known false positives: a policy that was tightened on purpose while clients still try; a pod that
-starts before its policy is in place and retries until then.
+starts before its policy is in place and retries until then; denials that were there before the
+first window, until the baseline has learned them.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from math import sqrt
 
+from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field
 
-from hubblewatch.baseline.estimate import BaselineState
-from hubblewatch.baseline.memory import Memory, SubjectMemory
+from hubblewatch.baseline.estimate import BaselineState, Estimate
+from hubblewatch.baseline.memory import Memory
+from hubblewatch.baseline.past import RECENT_WINDOWS, SubjectMemory
 from hubblewatch.detectors.finding import Finding, Reason, Severity, shown_evidence
+from hubblewatch.detectors.wording import counted, from_whom, listed, name_of, span_of
 from hubblewatch.window.closed import ClosedWindow
 from hubblewatch.window.closing import Closing
 
@@ -28,11 +32,18 @@ class PolicyDenialsSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     enabled: bool = True
-    windows: int = Field(3, ge=2, le=10, description="Windows summed for persistence.")
+    windows: int = Field(3, ge=2, le=RECENT_WINDOWS, description="Windows summed for persistence.")
     persistent_attempts: int = Field(
         6,
         ge=1,
         description="Denied attempts over those windows from which they count; two a window.",
+    )
+    lasting_windows: int = Field(
+        7,
+        ge=2,
+        le=RECENT_WINDOWS,
+        description="Of the last ten windows so many with a denial make a slow, lasting one: a "
+        "client that retries each minute, rather than a stray attempt now and then.",
     )
     burst_attempts: int = Field(
         30,
@@ -42,6 +53,13 @@ class PolicyDenialsSettings(BaseModel):
     )
     burst_ratio: float = Field(5.0, gt=1, description="A burst is so many times the usual number.")
     deviations: float = Field(4.0, gt=0, description="Standard deviations above the usual number.")
+
+
+class _Case(Struct):
+    severity: Severity
+    denied: int
+    usual: float
+    windows: int
 
 
 class PolicyDenials:
@@ -56,71 +74,71 @@ class PolicyDenials:
         """Give one finding for each subject whose denials persist or burst."""
         for window in closing.windows:
             if window.denied:
-                finding = self._judge(window, closing, memory.subject(window.subject))
-                if finding is not None:
-                    yield finding
+                past = memory.subject(window.subject)
+                case = self._judge(window, closing.number, past)
+                if case is not None:
+                    yield self._finding(window, case, past.estimate("denied"))
 
-    def _judge(
-        self, window: ClosedWindow, closing: Closing, memory: SubjectMemory
-    ) -> Finding | None:
+    def _judge(self, window: ClosedWindow, number: int, past: SubjectMemory) -> _Case | None:
         settings = self._settings
-        estimate = memory.estimate("denied")
+        estimate = past.estimate("denied")
         usual = 0.0 if estimate.state is BaselineState.COLD else estimate.usual
-        span = settings.windows
-        recent = [r.denied for r in memory.recent_since(closing.number - span + 1)]
-        total = sum(recent)
-        expected_total = usual * span
-        persists = (
-            total >= settings.persistent_attempts
-            and sum(1 for denied in recent if denied) >= 2
-            and total > expected_total + settings.deviations * sqrt(expected_total + 1)
-            and (estimate.state is BaselineState.COLD or estimate.deviation(total / span) > 2)
-        )
-        bursts = (
+        if (
             window.denied >= settings.burst_attempts
             and window.denied > settings.burst_ratio * usual
             and window.denied > usual + 2 * settings.deviations * sqrt(usual + 1)
-        )
-        if not persists and not bursts:
-            return None
+        ):
+            return _Case(Severity.CRITICAL, window.denied, usual, 1)
+        for windows, least, attempts in (
+            (settings.windows, 2, settings.persistent_attempts),
+            (RECENT_WINDOWS, settings.lasting_windows, settings.lasting_windows),
+        ):
+            recent = [r.denied for r in past.recent_since(number - windows + 1)]
+            total = sum(recent)
+            expected = usual * windows
+            if (
+                total >= attempts
+                and sum(1 for denied in recent if denied) >= least
+                and total > expected + settings.deviations * sqrt(expected + 1)
+                and (usual == 0 or estimate.deviation(total / windows) > settings.deviations / 2)
+            ):
+                return _Case(Severity.WARNING, total, expected, windows)
+        return None
+
+    def _finding(self, window: ClosedWindow, case: _Case, estimate: Estimate) -> Finding:
+        subject = window.subject
         low, high = estimate.quantile_range() if estimate.count else (0.0, 1.0)
         peers, evidence = shown_evidence(window, "denied")
-        subject = window.subject
-        inbound = subject.direction == "inbound"
-        who = f"{subject.namespace}/{subject.workload}"
-        first = evidence.edges[0] if evidence.edges else who
-        if bursts:
-            how = f"{window.denied} connection attempts {'to' if inbound else 'of'} {who}"
-            summary = f"{how} denied by network policy in one window; usual is {usual:.0f}"
-        else:
-            how = f"{total} connection attempts {'to' if inbound else 'of'} {who}"
-            summary = (
-                f"{how} denied by network policy in {span} windows; usual is {expected_total:.0f}"
-            )
+        first = evidence.edges[0] if evidence.edges else name_of(subject)
         named = (
-            f"decided by {', '.join(evidence.policies)}"
+            f"denied by {listed(evidence.policies)}"
             if evidence.policies
-            else "no policy allows them (default deny names none)"
+            else "no policy allows them, and a default deny has no name"
         )
         return Finding(
             detector=self.name,
-            severity=Severity.CRITICAL if bursts else Severity.WARNING,
+            severity=case.severity,
             subject=subject,
-            observed=float(window.denied if bursts else total),
-            expected=usual if bursts else expected_total,
+            observed=float(case.denied),
+            expected=case.usual,
             unit="denied attempts",
-            summary=summary,
+            summary=(
+                f"Network policy denied {counted(case.denied, 'connection attempt')} "
+                f"{from_whom(subject)} within {span_of(window, case.windows)}; "
+                f"usual is {case.usual:,.0f}"
+            ),
             description=(
-                f"Each attempt is one connection, counted once. Most frequent: {first}; {named}. "
-                "Either a policy or a deployment changed and a needed connection is cut, or the "
-                "workload tries what it should not."
+                f"Most frequent: {first}; {named}. Each connection counts once, however often it "
+                "was retried. Either a policy or a deployment changed and a needed connection is "
+                "cut, or the workload tries what it should not."
             ),
             recommendation=(
                 "Compare the edges with recent policy and deployment changes. If the connection is "
-                "needed, allow it in a CiliumNetworkPolicy; if not, find out what opens it."
+                "needed, allow it in a CiliumNetworkPolicy; if not, find out what in the pod opens "
+                "it."
             ),
             reasons=[Reason("denied", float(window.denied), low, high)],
-            score=estimate.deviation(window.denied) if estimate.count else float(window.denied),
+            score=estimate.deviation(window.denied),
             peers=peers,
             evidence=evidence,
             pods=sorted(window.pods),

@@ -1,22 +1,42 @@
-"""The list of detectors, and which hides which."""
+"""The list of detectors, and which hides which.
+
+A new detector is one file with its settings block, one line in ``settings.py``, and one line here.
+"""
 
 from __future__ import annotations
 
 from hubblewatch.detectors.base import Detector
+from hubblewatch.detectors.connectivity_errors import ConnectivityErrors
+from hubblewatch.detectors.host_sweep import HostSweep
+from hubblewatch.detectors.namespace_sprawl import NamespaceSprawl
 from hubblewatch.detectors.policy_denials import PolicyDenials
+from hubblewatch.detectors.port_scan import PortScan
 from hubblewatch.detectors.settings import DetectorSettings
+from hubblewatch.detectors.source_degraded import SourceDegraded
+from hubblewatch.detectors.udp_spike import UdpSpike
+
+_SEARCHES = frozenset({"port-scan", "host-sweep"})
 
 PARENTS: dict[str, frozenset[str]] = {
-    "policy-denials": frozenset({"port-scan", "host-sweep"}),
-    "connectivity-errors": frozenset({"port-scan", "host-sweep"}),
-    "new-edge": frozenset({"port-scan", "host-sweep", "namespace-sprawl"}),
+    "policy-denials": _SEARCHES,
+    "connectivity-errors": _SEARCHES,
+    "udp-spike": _SEARCHES,
+    "namespace-sprawl": _SEARCHES,
+    "new-edge": _SEARCHES | {"namespace-sprawl"},
+    "isolation-forest": _SEARCHES | {"namespace-sprawl", "udp-spike", "policy-denials"},
 }
 """A finding is not alerted while one of its parents fires for the same subject: it is an effect."""
 
 
 def build_detectors(settings: DetectorSettings) -> list[Detector]:
     """Give the enabled detectors in the order in which they look."""
-    detectors: list[Detector] = []
-    if settings.policy_denials.enabled:
-        detectors.append(PolicyDenials(settings.policy_denials))
-    return detectors
+    detectors: list[tuple[bool, Detector]] = [
+        (settings.policy_denials.enabled, PolicyDenials(settings.policy_denials)),
+        (settings.udp_spike.enabled, UdpSpike(settings.udp_spike)),
+        (settings.namespace_sprawl.enabled, NamespaceSprawl(settings.namespace_sprawl)),
+        (settings.port_scan.enabled, PortScan(settings.port_scan)),
+        (settings.host_sweep.enabled, HostSweep(settings.host_sweep)),
+        (settings.connectivity_errors.enabled, ConnectivityErrors(settings.connectivity_errors)),
+        (settings.source_degraded.enabled, SourceDegraded(settings.source_degraded)),
+    ]
+    return [detector for is_enabled, detector in detectors if is_enabled]

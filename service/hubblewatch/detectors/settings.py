@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from hubblewatch.detectors.connectivity_errors import ConnectivityErrorsSettings
+from hubblewatch.detectors.host_sweep import HostSweepSettings
+from hubblewatch.detectors.namespace_sprawl import NamespaceSprawlSettings
 from hubblewatch.detectors.policy_denials import PolicyDenialsSettings
+from hubblewatch.detectors.port_scan import PortScanSettings
+from hubblewatch.detectors.source_degraded import SourceDegradedSettings
+from hubblewatch.detectors.udp_spike import UdpSpikeSettings
 
 
 class DetectorSettings(BaseModel):
@@ -14,4 +20,16 @@ class DetectorSettings(BaseModel):
 
     policy_denials: PolicyDenialsSettings = Field(
         default_factory=PolicyDenialsSettings, alias="policy-denials"
+    )
+    udp_spike: UdpSpikeSettings = Field(default_factory=UdpSpikeSettings, alias="udp-spike")
+    namespace_sprawl: NamespaceSprawlSettings = Field(
+        default_factory=NamespaceSprawlSettings, alias="namespace-sprawl"
+    )
+    port_scan: PortScanSettings = Field(default_factory=PortScanSettings, alias="port-scan")
+    host_sweep: HostSweepSettings = Field(default_factory=HostSweepSettings, alias="host-sweep")
+    connectivity_errors: ConnectivityErrorsSettings = Field(
+        default_factory=ConnectivityErrorsSettings, alias="connectivity-errors"
+    )
+    source_degraded: SourceDegradedSettings = Field(
+        default_factory=SourceDegradedSettings, alias="source-degraded"
     )

@@ -155,6 +155,8 @@ class Incidents:
             reproduce=observe_command(finding, start, incident.last_end),
             completeness=round(incident.completeness, 4),
             baseline=finding.baseline,
+            model=finding.model,
+            shadow=finding.shadow,
             transition=transition,
         )
 

@@ -37,6 +37,14 @@ class EdgeKey(NamedTuple):
     port: int
     protocol: str
 
+    @property
+    def peer(self) -> str:
+        """The peer as one text: ``namespace/workload``, or the name or address."""
+        return f"{self.namespace}/{self.workload}" if self.namespace else self.workload
+
+    def __str__(self) -> str:
+        return f"{self.peer}:{self.port}/{self.protocol}"
+
 
 class EdgeCounts(Struct, gc=False):
     """Attempts along one edge, by outcome, with one flow that shows the worst of them."""
@@ -113,7 +121,8 @@ class ClosedWindow:
 
     ``outcomes`` is indexed by Outcome and sums to ``attempts``, as do ``tcp + udp + sctp``; ICMP is
     apart. ``udp_dns`` are the UDP attempts on port 53. ``contacts`` maps an address and port to
-    [attempts, unsuccessful ones]. ``new_edges`` is filled in by the subject's memory.
+    [attempts, unsuccessful ones], ``refused`` those that had unsuccessful ones to their edge.
+    ``new_edges`` is filled in by the subject's memory.
     """
 
     __slots__ = (
@@ -137,6 +146,7 @@ class ClosedWindow:
         "peer_workloads",
         "pods",
         "policies",
+        "refused",
         "sctp",
         "start",
         "subject",
@@ -160,6 +170,7 @@ class ClosedWindow:
         self.peer_ports: set[int] = set()
         self.external: set[str] = set()
         self.contacts: dict[ContactKey, list[int]] = {}
+        self.refused: dict[ContactKey, EdgeKey] = {}
         self.edges: dict[EdgeKey, EdgeCounts] = {}
         self.policies: dict[str, None] = {}
         self.pods: set[str] = set()

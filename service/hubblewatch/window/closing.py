@@ -13,7 +13,8 @@ class Closing(Struct):
 
     ``age`` counts windows since the stream began: what existed from the beginning is not new.
     ``is_complete`` tells whether absence can be judged and baselines may learn.
-    ``attempts`` maps (namespace, protocol, outcome) to a count, ``events`` node to raw events.
+    ``attempts`` maps (namespace, protocol, outcome) to a count, ``events`` node to raw events,
+    ``lost`` (node, source) to events that Hubble reports as lost.
     """
 
     number: int
@@ -27,3 +28,4 @@ class Closing(Struct):
     attempts: dict[tuple[str, str, str], int] = field(default_factory=dict)
     events: dict[str, int] = field(default_factory=dict)
     late: int = 0
+    lost: dict[tuple[str, str], int] = field(default_factory=dict)

@@ -1,0 +1,133 @@
+"""``connectivity-errors``: a notable share of a subject's connections fail, and did not before.
+
+Signal: attempts that were reset, unanswered, or dropped for another reason than policy, in at least
+two of three windows: at least five a window, a tenth of the connections (look-ups aside), and
+significantly more than usual. Windows in which a node was silent or events were lost do not count:
+then answers are missing, and pods of a lost node are unreachable for a reason that is known.
+
+Defaults: below one in ten, retries hide errors from users; a rollout passes within one window.
+
+Known false positives: clients that poll a service which is scaled to zero; a backend that refuses
+connections as a way of shedding load.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import sqrt
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from hubblewatch.baseline.estimate import BaselineState, Estimate
+from hubblewatch.baseline.memory import Memory
+from hubblewatch.baseline.past import RECENT_WINDOWS, Recent
+from hubblewatch.detectors.finding import Finding, Reason, Severity, shown_evidence
+from hubblewatch.detectors.wording import counted, from_whom, listed, name_of, span_of
+from hubblewatch.window.closed import ClosedWindow
+from hubblewatch.window.closing import Closing
+
+
+class ConnectivityErrorsSettings(BaseModel):
+    """Which share and number of failures matter."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    enabled: bool = True
+    windows: int = Field(3, ge=2, le=RECENT_WINDOWS, description="Windows looked at.")
+    bad_windows: int = Field(2, ge=1, description="So many of them must be bad, the last included.")
+    failures: int = Field(5, ge=1, description="Failures that make a window bad.")
+    total_failures: int = Field(15, ge=1, description="Failures in the bad windows together.")
+    share: float = Field(0.10, gt=0, le=1, description="Share of connections, of a bad window.")
+    deviations: float = Field(4.0, gt=0, description="Standard deviations above the usual number.")
+    critical_share: float = Field(0.5, gt=0, le=1, description="Share for critical.")
+    critical_failures: int = Field(100, ge=1, description="Failures for critical.")
+
+
+class ConnectivityErrors:
+    """Finds connections that fail."""
+
+    name = "connectivity-errors"
+
+    def __init__(self, settings: ConnectivityErrorsSettings) -> None:
+        self._settings = settings
+
+    def inspect(self, closing: Closing, memory: Memory) -> Iterable[Finding]:
+        """Give one finding for each subject whose connections fail."""
+        if not closing.is_complete or closing.completeness.silent_nodes:
+            return
+        settings = self._settings
+        for window in closing.windows:
+            if window.failed + window.dropped < settings.failures:
+                continue
+            past = memory.subject(window.subject)
+            estimate = past.estimate("failed")
+            recent = past.recent_since(closing.number - settings.windows + 1)
+            bad = [r for r in recent if r.seen_whole and self._is_bad(r, estimate)]
+            if (
+                len(bad) >= settings.bad_windows
+                and bad[-1].number == closing.number
+                and sum(r.failed for r in bad) >= settings.total_failures
+            ):
+                yield self._finding(window, bad, estimate)
+
+    def _is_bad(self, recent: Recent, estimate: Estimate) -> bool:
+        settings = self._settings
+        if recent.failed < max(settings.failures, settings.share * recent.connections):
+            return False
+        if estimate.state is BaselineState.COLD:
+            return True
+        usual = estimate.usual
+        return (
+            recent.failed > usual + settings.deviations * sqrt(usual + 1)
+            and estimate.deviation(recent.failed) > settings.deviations / 2
+        )
+
+    def _finding(self, window: ClosedWindow, bad: list[Recent], estimate: Estimate) -> Finding:
+        settings = self._settings
+        subject = window.subject
+        failures = sum(r.failed for r in bad)
+        connections = sum(r.connections for r in bad)
+        share = failures / max(connections, failures)
+        usual = 0.0 if estimate.state is BaselineState.COLD else estimate.usual
+        low, high = estimate.quantile_range() if estimate.count else (0.0, 1.0)
+        peers, evidence = shown_evidence(window, "failed")
+        if not evidence.edges:
+            peers, evidence = shown_evidence(window, "dropped")
+        critical = share >= settings.critical_share and failures >= settings.critical_failures
+        kinds = [
+            text
+            for number, text in (
+                (window.failed, f"{window.failed} reset or unanswered"),
+                (window.dropped, f"{window.dropped} dropped on the way, not by policy"),
+            )
+            if number
+        ]
+        return Finding(
+            detector=self.name,
+            severity=Severity.CRITICAL if critical else Severity.WARNING,
+            subject=subject,
+            observed=float(failures),
+            expected=usual * len(bad),
+            unit="failed attempts",
+            summary=(
+                f"{share:.0%} of the connections {from_whom(subject)} fail: "
+                f"{counted(failures, 'attempt')} within {span_of(window, len(bad))}; "
+                f"usual is {usual * len(bad):,.0f}"
+            ),
+            description=(
+                f"In the last window {' and '.join(kinds)}. Most frequent: "
+                f"{listed(evidence.edges, 3)}. The peer is down, overloaded, or not reachable; "
+                "no policy denied these."
+            ),
+            recommendation=(
+                "See whether the peers named run and are ready, whether their service has "
+                f"endpoints, and whether {name_of(subject)} still uses an old address. Drops that "
+                "no policy made point at the network itself (cilium-dbg monitor --type drop)."
+            ),
+            reasons=[Reason("failed", float(window.failed + window.dropped), low, high)],
+            score=estimate.deviation(bad[-1].failed),
+            peers=peers,
+            evidence=evidence,
+            pods=sorted(window.pods),
+            baseline=str(estimate.state),
+        )

@@ -1,0 +1,165 @@
+"""``namespace-sprawl``: a subject reaches into ever more namespaces.
+
+Signal: the distinct namespaces it contacted in the last hour (six hours when it goes slowly) are
+more than five, and the latest first contacts among them are more than its own past lets expect. How
+many to expect comes from how often it met a namespace only once (I. J. Good, The Population
+Frequencies of Species, 1953): a subject that always meets the same ones should meet hardly any new
+one, a subject with rare partners some. The same measure serves one jump and one new namespace after
+another. What a subject as old as the stream contacts in its first three windows is taken as given;
+one that appears later has an empty past.
+
+Defaults: five namespaces are what an ordinary service with DNS, monitoring and a few partners has.
+
+Known false positives: a new monitoring, backup or security workload; an ingress controller when
+many new namespaces are created at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import sqrt
+
+from msgspec import Struct
+from pydantic import BaseModel, ConfigDict, Field
+
+from hubblewatch.baseline.memory import Memory
+from hubblewatch.baseline.past import Span, StreamMemory, SubjectMemory
+from hubblewatch.detectors.finding import Finding, PeerRef, Reason, Severity, shown_evidence
+from hubblewatch.detectors.population import is_from_the_beginning
+from hubblewatch.detectors.wording import counted, listed, name_of, span_of
+from hubblewatch.window.closed import INBOUND, ClosedWindow
+from hubblewatch.window.closing import Closing
+
+_HOUR = 60
+_SLOW = 6 * _HOUR
+_AT_ONCE = 5
+_MAX_SHOWN = 20
+
+
+class NamespaceSprawlSettings(BaseModel):
+    """How many namespaces are many."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    enabled: bool = True
+    namespaces: int = Field(
+        5, ge=1, description="Distinct namespaces in the last hour; above that it can be sprawl."
+    )
+    new_namespaces: int = Field(3, ge=1, description="New ones among them, at least.")
+    growth: float = Field(
+        0.5, ge=0, description="New ones as a share of those known before, at least."
+    )
+    deviations: float = Field(3.0, gt=0, description="Standard deviations above those expected.")
+    warm_up_windows: int = Field(
+        3, ge=1, description="First windows of a subject as old as the stream, taken as given."
+    )
+    critical_namespaces: int = Field(10, ge=1, description="New namespaces for critical.")
+
+
+class _Sprawl(Struct):
+    hours: int
+    windows: int
+    contacted: set[str]
+    new: list[str]
+    known: int
+    expected: float
+
+
+class NamespaceSprawl:
+    """Finds subjects that spread over namespaces."""
+
+    name = "namespace-sprawl"
+
+    def __init__(self, settings: NamespaceSprawlSettings) -> None:
+        self._settings = settings
+
+    def inspect(self, closing: Closing, memory: Memory) -> Iterable[Finding]:
+        """Give a finding for each subject that meets more new namespaces than its past explains."""
+        least = self._settings.namespaces
+        for window in closing.windows:
+            past = memory.subject(window.subject)
+            if window.subject.direction == INBOUND or (
+                len(past.namespaces) + len(window.peer_namespaces) <= least
+            ):
+                continue
+            sprawl = self._judge(window, past, closing.number, memory.stream)
+            if sprawl is not None:
+                yield self._finding(window, past, sprawl)
+
+    def _judge(
+        self, window: ClosedWindow, past: SubjectMemory, number: int, stream: StreamMemory
+    ) -> _Sprawl | None:
+        settings = self._settings
+        met = dict(past.namespaces)
+        for name in window.peer_namespaces:
+            met.setdefault(name, Span(number, number, 0))
+        given = past.first - 1
+        if is_from_the_beginning(past, stream):
+            given += settings.warm_up_windows
+        given = max(given, number - _SLOW)
+        lately = sorted((-span.first, name) for name, span in met.items() if span.first > given)
+        for count in range(settings.new_namespaces, len(lately) + 1):
+            since = -lately[count - 1][0]
+            if count < len(lately) and -lately[count][0] == since:
+                continue  # they came in one window and are judged together
+            known = [span for span in met.values() if span.first < since]
+            if count < settings.growth * len(known):
+                continue
+            expected = 0.0
+            if since > past.first:
+                once = sum(1 for span in known if span.windows == 1)
+                expected = (once + 1) * (number - since + 1) / (since - past.first)
+            if count < expected + settings.deviations * sqrt(expected):
+                continue
+            hours = 1 if number - since < _HOUR else _SLOW // _HOUR
+            contacted = {n for n, span in met.items() if span.last > number - hours * _HOUR}
+            contacted |= window.peer_namespaces
+            if len(contacted) > settings.namespaces:
+                new = sorted(name for _, name in lately[:count])
+                return _Sprawl(hours, number - since + 1, contacted, new, len(known), expected)
+        return None
+
+    def _finding(self, window: ClosedWindow, past: SubjectMemory, sprawl: _Sprawl) -> Finding:
+        subject = window.subject
+        new = set(sprawl.new)
+        peers, evidence = shown_evidence(window, "attempts", lambda edge: edge.namespace in new)
+        shown = {peer.namespace for peer in peers}
+        peers += [PeerRef("", name) for name in sprawl.new if name not in shown]
+        span = "the last hour" if sprawl.hours == 1 else f"the last {sprawl.hours} hours"
+        pace = (
+            f"within {span_of(window, sprawl.windows)}"
+            if sprawl.windows <= _AT_ONCE
+            else f"one after another in {span_of(window, sprawl.windows)}"
+        )
+        is_critical = len(new) >= self._settings.critical_namespaces and len(new) > 2 * sprawl.known
+        return Finding(
+            detector=self.name,
+            severity=Severity.CRITICAL if is_critical else Severity.WARNING,
+            subject=subject,
+            observed=float(len(sprawl.contacted)),
+            expected=float(sprawl.known),
+            unit="namespaces",
+            summary=(
+                f"{name_of(subject)} contacted {counted(len(sprawl.contacted), 'namespace')} in "
+                f"{span}, {len(new)} of them for the first time, {pace}; "
+                f"before it knew {sprawl.known}"
+            ),
+            description=(
+                f"New are {listed(sprawl.new)}. From its own past {sprawl.expected:.1f} new ones "
+                "were to be expected. A workload that reaches into namespaces it had nothing to do "
+                "with can be a compromised pod that looks around, or a new role of the workload."
+            ),
+            recommendation=(
+                "Ask the owner whether the workload is meant to reach these namespaces, as "
+                "monitoring, backup and ingress are. If not, look at what its pods run and who "
+                "started it, and limit its egress to the namespaces it needs."
+            ),
+            reasons=[
+                Reason("new_namespaces", float(len(new)), 0.0, sprawl.expected, 1.0),
+            ],
+            score=len(new) / max(sprawl.expected, 1.0),
+            peers=peers[:_MAX_SHOWN],
+            evidence=evidence,
+            pods=sorted(window.pods),
+            baseline=str(past.state),
+        )

@@ -1,0 +1,205 @@
+"""``source-degraded``: the service sees only a part of what happens.
+
+Signal: events that Hubble reports as lost and gaps in the stream leave less than 90 % of the
+traffic visible, or less than 80 % of one node's, in two windows in a row (warning; under 50 %
+critical); several nodes silent with half of the usual events (warning); one node silent, or a
+notable share of late lines (info). The subject is the stream itself: no namespace, no workload.
+
+Defaults: a tenth unseen is what counts and shares are off by; alerts that compare with the usual
+hold up to there.
+
+Known false positives: a node that is drained or scaled away (info, for a quarter of an hour).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from hubblewatch.baseline.memory import Memory
+from hubblewatch.baseline.past import StreamRecent
+from hubblewatch.detectors.finding import Evidence, Finding, Reason, Severity
+from hubblewatch.detectors.wording import counted, listed
+from hubblewatch.window.closed import OUTBOUND, Subject
+from hubblewatch.window.closing import Closing
+
+STREAM = Subject("", "", OUTBOUND)
+_WINDOWS = 2
+_MAX_NODES = 10
+_REMEDIES = {
+    "PERF_EVENT_RING_BUFFER": "the node makes more events than its agent reads: raise Cilium's "
+    "monitor aggregation or bpf.events rate limits, or give the agent more CPU",
+    "OBSERVER_EVENTS_QUEUE": "Hubble in the agent is too slow: raise hubble.eventQueueSize or give "
+    "the agent more CPU",
+    "HUBBLE_RING_BUFFER": "the reader is too slow: raise hubble.eventBufferCapacity, or run an "
+    "exporter on each node",
+}
+
+
+class SourceDegradedSettings(BaseModel):
+    """From when on the view is too poor."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    enabled: bool = True
+    completeness: float = Field(0.9, gt=0, le=1, description="Visible share below which to warn.")
+    node_completeness: float = Field(0.8, gt=0, le=1, description="The same for a single node.")
+    critical_completeness: float = Field(0.5, gt=0, le=1, description="Share for critical.")
+    lost_events: int = Field(
+        50, ge=1, description="Lost events a window below which shares mean nothing."
+    )
+    silent_share: float = Field(
+        0.5, gt=0, le=1, description="Share of usual events of several silent nodes to warn at."
+    )
+    late_share: float = Field(0.05, gt=0, le=1, description="Share of late lines to record.")
+
+
+class SourceDegraded:
+    """Watches the stream itself."""
+
+    name = "source-degraded"
+
+    def __init__(self, settings: SourceDegradedSettings) -> None:
+        self._settings = settings
+
+    def inspect(self, closing: Closing, memory: Memory) -> Iterable[Finding]:
+        """Give findings about losses, silent nodes and late lines."""
+        recent = [r for r in memory.stream.recent if r.number > closing.number - _WINDOWS]
+        if len(recent) == _WINDOWS:
+            if all(self._loses(r) for r in recent):
+                yield self._losses(closing, recent)
+            share = self._settings.silent_share
+            if all(r.silent_nodes > 1 and r.silent_share >= share for r in recent):
+                yield self._blind(closing, recent[-1])
+        for node in closing.completeness.silent_nodes[:_MAX_NODES]:
+            yield self._silent(closing, node)
+        events = sum(closing.events.values())
+        if closing.late >= self._settings.lost_events and (
+            closing.late >= self._settings.late_share * (events + closing.late)
+        ):
+            yield self._late(closing, events)
+
+    def _loses(self, recent: StreamRecent) -> bool:
+        settings = self._settings
+        if recent.kept >= settings.completeness and not self._poor_nodes(recent):
+            return False
+        return recent.lost >= settings.lost_events or recent.gap > 1 - settings.completeness
+
+    def _poor_nodes(self, recent: StreamRecent) -> list[str]:
+        most = 1 - self._settings.node_completeness
+        return sorted(node for node, share in recent.node_loss.items() if share > most)
+
+    def _losses(self, closing: Closing, recent: list[StreamRecent]) -> Finding:
+        last = recent[-1]
+        kept = min(r.kept for r in recent)
+        is_critical = all(r.kept < self._settings.critical_completeness for r in recent)
+        nodes = self._poor_nodes(last)
+        sources = sorted({source for _, source in closing.lost})
+        causes = [f"{source}: {_REMEDIES[source]}" for source in sources if source in _REMEDIES]
+        if last.gap:
+            causes.append(
+                "heartbeats are missing, so records were lost between exporter and worker: look at "
+                "the exporter's log and its dropped-lines counter"
+            )
+        where = f" On {listed(nodes)} more than a fifth is missing." if nodes else ""
+        return self._finding(
+            Severity.CRITICAL if is_critical else Severity.WARNING,
+            "losses",
+            round(100 * kept, 1),
+            100.0,
+            "% of traffic seen",
+            f"Only {kept:.0%} of the network traffic is visible: Hubble lost "
+            f"{counted(last.lost, 'event')} within the last window",
+            f"Lost by {listed(sources) or 'gaps in the stream'}.{where} While this lasts counts "
+            "are too low, absence proves nothing, and below the completeness floor baselines do "
+            "not learn.",
+            f"{'; '.join(causes) or 'Look at the Cilium agents of the nodes named'}.",
+            Reason("completeness", kept, self._settings.completeness, 1.0),
+            [f"{node} lost {count:,} ({source})" for (node, source), count in _most(closing)],
+        )
+
+    def _blind(self, closing: Closing, last: StreamRecent) -> Finding:
+        nodes = closing.completeness.silent_nodes
+        return self._finding(
+            Severity.WARNING,
+            "silent",
+            float(last.silent_nodes),
+            0.0,
+            "silent nodes",
+            f"{counted(last.silent_nodes, 'node')} with {last.silent_share:.0%} of the usual "
+            "events fell silent",
+            f"No events from {listed(nodes)}. Either the cluster lost them, or their Hubble, Relay "
+            "or the exporter stopped. What happens there is not seen.",
+            "Check the nodes (kubectl get nodes), the Cilium agents on them, Hubble Relay "
+            "(hubble status), and the exporter.",
+            Reason("silent_share", last.silent_share, 0.0, 0.0),
+            nodes[:_MAX_NODES],
+        )
+
+    def _silent(self, closing: Closing, node: str) -> Finding:
+        share = closing.completeness.silent_share
+        return self._finding(
+            Severity.INFO,
+            f"node:{node}",
+            0.0,
+            1.0,
+            "events",
+            f"Node {node} sends no events any more",
+            f"Silent nodes usually make {share:.0%} of all events. The node is gone, or its Hubble "
+            "is. Connections to its pods may fail meanwhile; connectivity errors are not reported "
+            "while a node is silent.",
+            f"kubectl get node {node}; kubectl -n kube-system logs on the Cilium agent there; "
+            "hubble list nodes.",
+            Reason("silent_share", share, 0.0, 0.0),
+            [node],
+        )
+
+    def _late(self, closing: Closing, events: int) -> Finding:
+        return self._finding(
+            Severity.INFO,
+            "late",
+            float(closing.late),
+            0.0,
+            "late lines",
+            f"{counted(closing.late, 'line')} came too late to be counted, and {events:,} in time",
+            "Lines whose window has closed already are passed over, so counts are too low. A slow "
+            "Relay, a shipper that batches, or clocks of nodes that differ make lines late.",
+            "Compare the nodes' clocks (chronyc tracking); if the delay is steady, raise "
+            "window.lateness_seconds above it.",
+            Reason("late", float(closing.late), 0.0, self._settings.late_share * events),
+            [],
+        )
+
+    def _finding(
+        self,
+        severity: Severity,
+        key: str,
+        observed: float,
+        expected: float,
+        unit: str,
+        summary: str,
+        description: str,
+        recommendation: str,
+        reason: Reason,
+        edges: list[str],
+    ) -> Finding:
+        return Finding(
+            detector=self.name,
+            severity=severity,
+            subject=STREAM,
+            key=key,
+            observed=observed,
+            expected=expected,
+            unit=unit,
+            summary=summary,
+            description=description,
+            recommendation=recommendation,
+            reasons=[reason],
+            score=1 - reason.observed if reason.feature == "completeness" else 0.0,
+            evidence=Evidence(edges=edges),
+        )
+
+
+def _most(closing: Closing) -> list[tuple[tuple[str, str], int]]:
+    return sorted(closing.lost.items(), key=lambda entry: (-entry[1], entry[0]))[:_MAX_NODES]

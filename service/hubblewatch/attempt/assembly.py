@@ -13,46 +13,14 @@ from msgspec import Struct
 
 from hubblewatch.attempt import evidence as e
 from hubblewatch.attempt.connection import ICMP, NEVER, SCTP, TCP, UDP, Connection, Key
+from hubblewatch.attempt.event import EVENT, TRACE, icmp_bits, other_bits
 from hubblewatch.attempt.intake import Counts, Intake, Lookup
 from hubblewatch.attempt.peer import Peer, PeerKind, Peers
-from hubblewatch.flow.schema import ICMP as ICMPHeader
 from hubblewatch.flow.schema import Flow, Line
 from hubblewatch.flow.timestamp import SecondsCache, TimestampError, parse_ns
 
-DROP, TRACE, VERDICT, SOCKET, L7 = 1, 4, 5, 7, 129
-
-POLICY_DROP_REASONS = frozenset({133, 181, 189})
-POLICY_DROP_NAMES = POLICY_DROP_REASONS | {"POLICY_DENIED", "POLICY_DENY", "AUTH_REQUIRED"}
-"""Names, and the numbers that a writer without the name puts in their place."""
-
-ECHO_REQUESTS = frozenset({8, 128})
-ECHO_REPLIES = frozenset({0, 129})
-ICMP_ERRORS = {4: frozenset({3, 4, 5, 11, 12}), 6: frozenset({1, 2, 3, 4})}
-
 MAX_LOOKUPS = 200_000
 """DNS messages kept apart in one window; beyond, they are counted as dropped."""
-
-_SOCKET_VERDICTS = frozenset({"TRACED", "TRANSLATED"})
-_VERDICT_NAMES = {
-    1: "FORWARDED",
-    2: "DROPPED",
-    3: "ERROR",
-    4: "AUDIT",
-    5: "REDIRECTED",
-    6: "TRACED",
-    7: "TRANSLATED",
-}
-_POINT_BITS: dict[str | int, int] = {
-    "TO_ENDPOINT": e.DELIVERED,
-    101: e.DELIVERED,
-    "TO_PROXY": e.PROXIED,
-    1: e.PROXIED,
-    "TO_OVERLAY": e.LEFT,
-    4: e.LEFT,
-    "TO_NETWORK": e.LEFT,
-    11: e.LEFT,
-}
-_NO_POINT = frozenset({"", 0, "UNKNOWN_POINT"})
 
 
 class AssemblySettings(Struct, frozen=True):
@@ -151,7 +119,7 @@ class Assembly:
             kind = event_type.type if event_type is not None else 0
             source = addresses.source
             destination = addresses.destination
-            bits = _EVENT
+            bits = EVENT
             if (segment := layer4.TCP) is not None:
                 tcp_flows += 1
                 table = tcp_table
@@ -163,32 +131,32 @@ class Assembly:
                     pass
                 elif flags.SYN:
                     if flags.ACK:
-                        bits = _EVENT | e.SYN_ACK
+                        bits = EVENT | e.SYN_ACK
                     else:
-                        bits = _EVENT | e.SYN | e.TRACED_SYN if kind == TRACE else _EVENT | e.SYN
+                        bits = EVENT | e.SYN | e.TRACED_SYN if kind == TRACE else EVENT | e.SYN
                 elif flags.RST:
-                    bits = _EVENT | e.RESET
+                    bits = EVENT | e.RESET
                 else:
-                    bits = _EVENT | e.TALK
+                    bits = EVENT | e.TALK
             elif (datagram := layer4.UDP) is not None:
                 udp_flows += 1
                 table = udp_table
                 protocol = UDP
                 source_port = datagram.source_port
                 destination_port = datagram.destination_port
-                bits = _EVENT | e.TALK
+                bits = EVENT | e.TALK
             elif (datagram := layer4.SCTP) is not None:
                 self.counts.protocols["sctp"] += 1
                 table = sctp_table
                 protocol = SCTP
                 source_port = datagram.source_port
                 destination_port = datagram.destination_port
-                bits = _EVENT | e.TALK
+                bits = EVENT | e.TALK
             elif (message := layer4.ICMPv4 or layer4.ICMPv6) is not None:
                 self.counts.protocols["icmp"] += 1
                 table = icmp_table
                 protocol = ICMP
-                bits, source_port = _icmp_bits(message, 4 if layer4.ICMPv4 is not None else 6)
+                bits, source_port = icmp_bits(message, 4 if layer4.ICMPv4 is not None else 6)
                 destination_port = source_port
             else:
                 verdicts[verdict] += 1
@@ -213,7 +181,7 @@ class Assembly:
                     bits |= e.LEFT
             else:
                 verdicts[verdict] += 1
-                more = _other_bits(flow, kind)
+                more = other_bits(flow, kind)
                 if more < 0:
                     self.counts.uncounted["socket"] += 1
                     continue
@@ -441,7 +409,6 @@ _IMPROVABLE = frozenset(
 )
 """Kinds of an address that may turn out to be something else at another vantage point."""
 
-_EVENT = e.EVENT | e.PARTY
 _PARTY = e.PARTY | e.PARTY << e.BACK
 _SEEN_AT_LOW = e.LEFT | e.DELIVERED << e.BACK
 _SEEN_AT_HIGH = e.DELIVERED | e.LEFT << e.BACK
@@ -462,76 +429,3 @@ def _is_better(candidate: Peer, known: Peer) -> bool:
     if candidate.kind != known.kind:
         return candidate.kind > known.kind
     return (candidate.namespace, candidate.pod) > (known.namespace, known.pod)
-
-
-def _icmp_bits(message: ICMPHeader, version: int) -> tuple[int, int]:
-    """Evidence of an ICMP message, and a number in the place of ports that keeps errors apart."""
-    if message.type in ECHO_REQUESTS:
-        return _EVENT | e.DECIDED, 0
-    if message.type in ECHO_REPLIES:
-        return _EVENT | e.ANSWER, 0
-    if message.type in ICMP_ERRORS[version]:
-        # Sent to the opener of what failed, which is therefore the subject.
-        return _EVENT | e.ANSWER | e.RESET, 1
-    return _EVENT | e.DECIDED, 2 + message.type
-
-
-def _other_bits(flow: Flow, kind: int) -> int:
-    """Evidence of anything but a plain forwarded trace; negative for what is no packet's event."""
-    verdict = flow.verdict
-    if not isinstance(verdict, str):
-        verdict = _VERDICT_NAMES.get(verdict, "")
-    if not kind:
-        kind = _likely_kind(flow)
-    if kind == SOCKET or verdict in _SOCKET_VERDICTS:
-        return -1
-    if kind == L7:
-        is_answer = flow.is_reply if flow.l7 is None else flow.l7.type in ("RESPONSE", 2)
-        bits = e.TALK | (e.REPLY | e.ANSWER if is_answer else e.REQUEST | e.DECIDED)
-        if verdict == "DROPPED":
-            bits |= e.DENIED
-        return bits
-    if verdict == "DROPPED":
-        # A denied verdict names its policies; a drop names its reason; a field mask may leave
-        # only the description.
-        denied = (
-            kind == VERDICT
-            or flow.drop_reason in POLICY_DROP_REASONS
-            or flow.drop_reason_desc in POLICY_DROP_NAMES
-            or flow.egress_denied_by
-            or flow.ingress_denied_by
-        )
-        return e.DENIED | e.DECIDED if denied else e.DROPPED
-    if verdict == "AUDIT":
-        return e.AUDITED | e.DECIDED
-    if verdict == "ERROR":
-        return e.DROPPED
-    bits = 0
-    if kind == VERDICT:
-        bits = e.DECIDED
-    elif kind == TRACE:
-        bits = _POINT_BITS.get(flow.trace_observation_point, 0)
-        if _is_syn(flow):
-            bits |= e.TRACED_SYN
-    if verdict == "REDIRECTED":
-        bits |= e.PROXIED
-    if flow.is_reply or (flow.is_reply is None and flow.reply):
-        bits |= e.REPLY
-    elif flow.is_reply is False:
-        bits |= e.REQUEST
-    return bits
-
-
-def _likely_kind(flow: Flow) -> int:
-    """The event type that a field mask left out, as far as other members tell."""
-    if flow.l7 is not None:
-        return L7
-    if flow.drop_reason or flow.drop_reason_desc:
-        return DROP
-    return 0 if flow.trace_observation_point in _NO_POINT else TRACE
-
-
-def _is_syn(flow: Flow) -> bool:
-    segment = flow.l4.TCP if flow.l4 is not None else None
-    flags = segment.flags if segment is not None else None
-    return flags is not None and flags.SYN and not flags.ACK

@@ -19,6 +19,9 @@ from hubblewatch.attempt.peer import Peer, PeerKind, Peers
 from hubblewatch.flow.schema import Flow, Line
 from hubblewatch.flow.timestamp import SecondsCache, TimestampError, parse_ns
 
+MAX_WEIGHT = 1_000_000_000
+"""Flows that one line may stand for; beyond, the number is a broken one."""
+
 MAX_LOOKUPS = 200_000
 """DNS messages kept apart in one window; beyond, they are counted as dropped."""
 
@@ -222,7 +225,7 @@ class Assembly:
             if flow.l7 is not None and flow.l7.dns is not None:
                 self._look_up(connection, second, flow)
             if flow.aggregate is not None:
-                self._weigh(connection, second, flow, line.node_name)
+                self._weigh(connection, bits, kind, second, flow, line.node_name)
         self.counts.flows += flows
         if forwarded:
             verdicts["FORWARDED"] += forwarded
@@ -334,7 +337,7 @@ class Assembly:
                 peer = peers.of(low)
                 if peer is not connection.low and _is_better(peer, connection.low):
                     connection.low = peer
-            if low.workloads and (not peer.learned or second < peer.learned_at):
+            if low.workloads and (not peer.learned or second <= peer.learned_at):
                 peers.learn(low, second)
         peer = connection.high
         if high is not None:
@@ -342,7 +345,7 @@ class Assembly:
                 peer = peers.of(high)
                 if peer is not connection.high and _is_better(peer, connection.high):
                     connection.high = peer
-            if high.workloads and (not peer.learned or second < peer.learned_at):
+            if high.workloads and (not peer.learned or second <= peer.learned_at):
                 peers.learn(high, second)
         low_kind, high_kind = connection.low.kind, connection.high.kind
         if low_kind in _IMPROVABLE or high_kind in _IMPROVABLE:
@@ -380,7 +383,9 @@ class Assembly:
             return
         lookups[key] = Lookup(connection, dns.query, dns.rcode, is_answer)
 
-    def _weigh(self, connection: Connection, second: int, flow: Flow, node: str) -> None:
+    def _weigh(
+        self, connection: Connection, bits: int, kind: int, second: int, flow: Flow, node: str
+    ) -> None:
         """An exported line that stands for many flows."""
         assert flow.aggregate is not None
         counts = flow.aggregate
@@ -390,11 +395,11 @@ class Assembly:
         except ValueError:
             return
         weight = max(ingress, egress) + unknown
-        if weight < 1:
+        if not 1 <= weight <= MAX_WEIGHT:
             return
         connection.weighted = True
-        key = (connection.key, connection.protocol, flow.node_name or node, flow.time)
-        self.window(second // self.size).weights[key] = (connection, weight)
+        key = (connection.key, connection.protocol, flow.node_name or node, flow.time, kind)
+        self.window(second // self.size).weights[key] = (connection, bits, weight)
 
 
 _IMPROVABLE = frozenset(

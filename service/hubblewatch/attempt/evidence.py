@@ -41,6 +41,7 @@ PARTY = 1 << 16
 
 BACK = 17
 _FORTH_MASK = (1 << BACK) - 1
+REPLY_FLAGS = (REQUEST | REPLY) | (REQUEST | REPLY) << BACK
 
 WELL_KNOWN = 1_024
 EPHEMERAL = 32_768
@@ -90,8 +91,11 @@ def direction_by_ports(low: int, high: int) -> Direction:
     """Judge by the ports alone: a client's is ephemeral, a server's is not, or is well known.
 
     ``low`` is the first end's port, never above ``high``. Equal ports (say, NTP or a peer-to-peer
-    protocol) give the first end.
+    protocol) give the first end, and so does a port of 0: one that a field mask left out, which
+    nobody does with a server's.
     """
+    if low == 0:
+        return Direction.FORTH
     if low < high and (low < WELL_KNOWN or high >= EPHEMERAL):
         return Direction.BACK
     return Direction.UNCLEAR if low < high else Direction.FORTH
@@ -103,8 +107,8 @@ def outcome(evidence: int, opened: Direction) -> Outcome:
 
     A denial stands even if something answered (an L7 denial is answered with 403). A drop for
     another reason does not when the connection worked all the same. Failed means that the
-    responder's only answer was a reset, or that a SYN went out and nothing came back or followed;
-    where only verdicts were recorded nothing is known to have failed.
+    responder's only answer was a reset, or that a SYN went out and nothing came back or followed
+    (``is_silence``); where only verdicts were recorded nothing is known to have failed.
     """
     forth, back = evidence & _FORTH_MASK, evidence >> BACK
     asked, answered = (back, forth) if opened is Direction.BACK else (forth, back)
@@ -121,3 +125,26 @@ def outcome(evidence: int, opened: Direction) -> Outcome:
     if asked & TRACED_SYN and not answered & EVENT and not asked & (TALK | PROXIED):
         return Outcome.FAILED
     return Outcome.ALLOWED
+
+
+@lru_cache(maxsize=65_536)
+def is_silence(evidence: int, opened: Direction) -> bool:
+    """Tell whether the responder never showed itself, not even by a reset."""
+    answered = evidence & _FORTH_MASK if opened is Direction.BACK else evidence >> BACK
+    return not answered & EVENT
+
+
+@lru_cache(maxsize=65_536)
+def is_answered(evidence: int) -> bool:
+    """Tell whether any event shows a TCP answer."""
+    return bool((evidence | evidence >> BACK) & (SYN_ACK | REPLY | RESET))
+
+
+def outcome_of_event(bits: int) -> Outcome:
+    """Judge by the bits of a single event: what it says was done with the packet."""
+    both = (bits & _FORTH_MASK) | (bits >> BACK)
+    if both & DENIED:
+        return Outcome.DENIED
+    if both & DROPPED:
+        return Outcome.DROPPED
+    return Outcome.AUDITED if both & AUDITED else Outcome.ALLOWED

@@ -6,7 +6,7 @@ from collections import defaultdict
 
 from msgspec import Struct, field
 
-from hubblewatch.attempt.connection import Connection
+from hubblewatch.attempt.connection import Connection, Key
 
 
 class Lookup(Struct, gc=False):
@@ -18,12 +18,16 @@ class Lookup(Struct, gc=False):
     is_answer: bool
 
 
+WeightKey = tuple[Key, int, str, str, int]
+
+
 class Intake:
     """The open window ``number`` (epoch seconds divided by the window's size).
 
     ``connections`` are those that began here, as far as known: one may have moved to an earlier
     window since. ``lookups`` and ``weights`` are keyed so that a repeated line changes nothing;
-    a weight is keyed by connection key, protocol, node and time. ``nodes`` counts events, and
+    a weight (connection, evidence, flows) is keyed by connection key, protocol, node, time and
+    event type. ``nodes`` counts events, and
     ``proxied`` holds the responders (address, port) reached through the L7 proxy, by which the
     proxy's own leg is told from a new client on the node.
     """
@@ -34,7 +38,7 @@ class Intake:
         self.number = number
         self.connections: list[Connection] = []
         self.lookups: dict[tuple[str, str, str, bool], Lookup] = {}
-        self.weights: dict[tuple[object, int, str, str], tuple[Connection, int]] = {}
+        self.weights: dict[WeightKey, tuple[Connection, int, int]] = {}
         self.nodes: defaultdict[str, int] = defaultdict(int)
         self.proxied: set[tuple[str, int]] = set()
         self.losses: dict[tuple[str, str, str], int] = {}

@@ -113,6 +113,8 @@ class Peers:
                     workload_from_pod_name(endpoint.pod_name),
                 )
             return peer
+        if endpoint.workloads and endpoint.namespace:
+            return self._of_workload(endpoint)
         reserved = (endpoint.identity, bytes(endpoint.labels))
         peer = self._reserved.get(reserved)
         if peer is None:
@@ -121,11 +123,25 @@ class Peers:
             peer = self._reserved[reserved] = _unnamed(endpoint)
         return peer
 
+    def _of_workload(self, endpoint: Endpoint) -> Peer:
+        """A pod whose name a field mask left out; only the node that hosts it names workloads."""
+        name = endpoint.workloads[0].name
+        key = (endpoint.namespace, f"{name}/")
+        peer = self._pods.get(key)
+        if peer is None:
+            if len(self._pods) >= _MAX_PEERS:
+                self._pods.clear()
+            cluster = endpoint.cluster_name
+            peer = self._pods[key] = Peer(PeerKind.POD, endpoint.namespace, "", cluster, name)
+        return peer
+
     def learn(self, endpoint: Endpoint, second: int) -> None:
         """Take the workload that the pod's own node names, as known from ``second`` on."""
         peer = self.of(endpoint)
         name = endpoint.workloads[0].name
-        if peer.kind is PeerKind.POD and name and (not peer.learned or second < peer.learned_at):
+        if peer.kind is not PeerKind.POD or not name:
+            return
+        if not peer.learned or (second, name) < (peer.learned_at, peer.learned):
             peer.learned = name
             peer.learned_at = second
             if name != peer.workload:

@@ -8,6 +8,7 @@ from hubblewatch.attempt import evidence as e
 from hubblewatch.attempt.connection import ICMP, PROTOCOLS, SCTP, TCP, UDP, Connection
 from hubblewatch.attempt.evidence import Direction, Outcome
 from hubblewatch.attempt.intake import Intake
+from hubblewatch.attempt.opener import Openers
 from hubblewatch.attempt.peer import Peer, PeerKind
 from hubblewatch.window.closed import (
     INBOUND,
@@ -19,6 +20,7 @@ from hubblewatch.window.closed import (
     EdgeKey,
     Subject,
 )
+from hubblewatch.window.weights import weighted_attempts
 
 _NODES = frozenset({PeerKind.HOST, PeerKind.REMOTE_NODE})
 DNS_PORT = 53
@@ -43,52 +45,23 @@ class Tally:
         self._known_at = self.end + settle
         self._cluster = cluster
         self._proxied = proxied
-        self._services: set[tuple[str, int, int]] | None = None
         self._intake = intake
         self._subjects: dict[tuple[int, str], ClosedWindow] = {}
         mine = [c for c in intake.connections if self.start <= c.first < self.end]
         self._mine = mine
+        self._openers = Openers(mine)
+        self._hears_answers: bool | None = None
         for connection in mine:
             if not connection.weighted:
-                self._count(connection, 1)
-        self._count_weights()
+                self._count(connection)
+        for connection, outcome, weight in weighted_attempts(intake, self._openers):
+            self._count(connection, outcome, weight)
         self._count_lookups()
 
-    def _opener(self, connection: Connection) -> Direction:
-        evidence = connection.evidence
-        found = e.direction(evidence)
-        if found is not Direction.UNCLEAR and e.is_certain(evidence):
-            return found
-        if connection.protocol == ICMP:
-            return Direction.FORTH if found is Direction.UNCLEAR else found
-        _, low, _, high = connection.key
-        by_ports = e.direction_by_ports(low, high)
-        if by_ports is not Direction.UNCLEAR and low != high:
-            return by_ports
-        services = self._known_services()
-        low_serves = (connection.key[0], low, connection.protocol) in services
-        high_serves = (connection.key[2], high, connection.protocol) in services
-        if low_serves != high_serves:
-            return Direction.BACK if low_serves else Direction.FORTH
-        if found is not Direction.UNCLEAR:
-            return found
-        return Direction.BACK
-
-    def _known_services(self) -> set[tuple[str, int, int]]:
-        """Addresses and ports that answered in this window beyond doubt; built when needed."""
-        if self._services is None:
-            self._services = set()
-            for connection in self._mine:
-                if e.is_certain(connection.evidence):
-                    low_address, low, high_address, high = connection.key
-                    if e.direction(connection.evidence) is Direction.BACK:
-                        self._services.add((low_address, low, connection.protocol))
-                    else:
-                        self._services.add((high_address, high, connection.protocol))
-        return self._services
-
-    def _count(self, connection: Connection, weight: int) -> None:
-        opened = self._opener(connection)
+    def _count(
+        self, connection: Connection, outcome: Outcome | None = None, weight: int = 1
+    ) -> None:
+        opened = self._openers.direction(connection)
         low_address, low_port, high_address, high_port = connection.key
         if opened is Direction.BACK:
             opener, responder = connection.high, connection.low
@@ -99,7 +72,8 @@ class Tally:
         if opener.kind is PeerKind.HEALTH or responder.kind is PeerKind.HEALTH:
             return
         protocol = connection.protocol
-        outcome = e.outcome(connection.evidence, opened)
+        if outcome is None:
+            outcome = self._outcome(connection, opened)
         if opener.kind is PeerKind.POD:
             window = self._window(opener, OUTBOUND)
         elif responder.kind is PeerKind.POD:
@@ -133,13 +107,33 @@ class Tally:
             window.sctp += weight
         self.totals[window.subject.namespace, PROTOCOLS[protocol], outcome.name.lower()] += weight
         if window.subject.direction == INBOUND:
-            self._add_edge(window, opener, from_address, connection, port, outcome, weight)
+            edge = self._add_edge(window, opener, from_address, connection, port, outcome, weight)
             window.pods.add(responder.pod)
             address = from_address
         else:
-            self._add_edge(window, responder, address, connection, port, outcome, weight)
+            edge = self._add_edge(window, responder, address, connection, port, outcome, weight)
             window.pods.add(opener.pod)
-        self._add_contact(window, address, port, protocol, outcome, weight)
+        self._add_contact(window, edge, address, outcome, weight)
+
+    def _outcome(self, connection: Connection, opened: Direction) -> Outcome:
+        """Judge how an attempt went; silence is a failure only where answers can be heard.
+
+        A recording may hold requests alone (a filter, one direction). That answers are recorded
+        shows in this window's other connections, or in the SYN that was sent again.
+        """
+        outcome = e.outcome(connection.evidence, opened)
+        if (
+            outcome is Outcome.FAILED
+            and connection.last == connection.first
+            and e.is_silence(connection.evidence, opened)
+        ):
+            if self._hears_answers is None:
+                self._hears_answers = any(
+                    c.protocol == TCP and e.is_answered(c.evidence) for c in self._mine
+                )
+            if not self._hears_answers:
+                return Outcome.ALLOWED
+        return outcome
 
     def _is_no_client(
         self, opener: Peer, connection: Connection, opened: Direction, target: tuple[str, int]
@@ -177,7 +171,7 @@ class Tally:
         port: int,
         outcome: Outcome,
         weight: int,
-    ) -> None:
+    ) -> EdgeKey:
         if peer.kind is PeerKind.POD:
             workload = peer.workload_at(self._known_at)
             window.peer_namespaces.add(peer.namespace)
@@ -190,17 +184,19 @@ class Tally:
                 window.capped = True
         else:
             workload = peer.workload
+            if peer.namespace:
+                window.peer_namespaces.add(peer.namespace)
         key = EdgeKey(peer.namespace, workload, port, PROTOCOLS[connection.protocol])
         edge = window.edges.get(key)
         if edge is None:
             if len(window.edges) >= MAX_DISTINCT:
                 window.capped = True
-                return
+                return key
             edge = window.edges[key] = EdgeCounts()
         edge.attempts += weight
         if outcome is Outcome.ALLOWED:
             edge.uuid = edge.uuid or connection.uuid
-            return
+            return key
         if outcome is Outcome.DENIED:
             edge.denied += weight
             for policy in connection.policies or ():
@@ -214,41 +210,27 @@ class Tally:
         else:
             edge.failed += weight
         edge.uuid = connection.uuid or edge.uuid
+        return key
 
     def _add_contact(
-        self,
-        window: ClosedWindow,
-        address: str,
-        port: int,
-        protocol: int,
-        outcome: Outcome,
-        weight: int,
+        self, window: ClosedWindow, edge: EdgeKey, address: str, outcome: Outcome, weight: int
     ) -> None:
-        key = ContactKey(address, port, PROTOCOLS[protocol])
+        key = ContactKey(address, edge.port, edge.protocol)
         contact = window.contacts.get(key)
         if contact is None:
             if len(window.contacts) >= MAX_DISTINCT:
                 window.capped = True
                 return
             contact = window.contacts[key] = [0, 0]
-            window.peer_ports.add(port)
+            window.peer_ports.add(edge.port)
         contact[0] += weight
         if outcome is not Outcome.ALLOWED and outcome is not Outcome.AUDITED:
             contact[1] += weight
-
-    def _count_weights(self) -> None:
-        """Aggregated lines: what each node says sums up, of several nodes the highest counts."""
-        weights: dict[int, defaultdict[str, int]] = {}
-        connections: dict[int, Connection] = {}
-        for (_, _, node, _), (connection, weight) in self._intake.weights.items():
-            connections[id(connection)] = connection
-            weights.setdefault(id(connection), defaultdict(int))[node] += weight
-        for name, by_node in weights.items():
-            self._count(connections[name], max(by_node.values()))
+            window.refused[key] = edge
 
     def _count_lookups(self) -> None:
         for lookup in self._intake.lookups.values():
-            opened = self._opener(lookup.connection)
+            opened = self._openers.direction(lookup.connection)
             back = opened is Direction.BACK
             peer = lookup.connection.high if back else lookup.connection.low
             if peer.kind is not PeerKind.POD:

@@ -74,23 +74,20 @@ class Workload:
 
 
 class PodFactory:
-    """Starts pods: names, addresses and endpoint ids are never given twice."""
+    """Starts pods: no name is given twice, no address while another pod holds it."""
 
     def __init__(self, cluster_name: str, nodes: list[Node]) -> None:
         self._cluster_name = cluster_name
-        self._nodes = nodes
         self._addresses = [30] * len(nodes)
         self._endpoint_ids = [100] * len(nodes)
         self._names: set[str] = set()
+        self._held: set[str] = set()
 
     def start(
         self, workload: Workload, rng: Random, node: Node, ordinal: int, minute: int = 0
     ) -> Pod:
         """A running pod of `workload` on `node`, already among its pods."""
-        address = self._addresses[node.index]
-        self._addresses[node.index] = address + between(rng, 1, 3)
-        prefix = node.router_ip.rsplit(".", 2)[0]
-        third = int(node.router_ip.rsplit(".", 2)[1]) + address // 250
+        ip = self._address(node, rng)
         endpoint_id = self._endpoint_ids[node.index]
         self._endpoint_ids[node.index] = endpoint_id + between(rng, 1, 9)
         interface = compact(
@@ -98,7 +95,7 @@ class PodFactory:
         )
         pod = Pod(
             name=self._name(workload, rng, ordinal, minute),
-            ip=f"{prefix}.{third}.{address % 250 + 2}",
+            ip=ip,
             mac=mac_address(rng),
             node=node,
             ports=EphemeralPorts(between(rng, 0, 28_000)),
@@ -118,8 +115,20 @@ class PodFactory:
     def stop(self, workload: Workload, pod: Pod, at_ns: int) -> None:
         """Ends a pod; whoever still talks to its address gets no answer."""
         pod.alive = False
+        self._held.discard(pod.ip)
         pod.stopped_ns = min(pod.stopped_ns, at_ns)
         workload.pods.remove(pod)
+
+    def _address(self, node: Node, rng: Random) -> str:
+        prefix, third, _ = node.router_ip.rsplit(".", 2)
+        while True:
+            # The node's range is 16 blocks of 250; the lowest 30 addresses are its own.
+            offset = self._addresses[node.index]
+            self._addresses[node.index] = 30 + (offset - 30 + between(rng, 1, 3)) % 3_900
+            ip = f"{prefix}.{int(third) + offset // 250}.{offset % 250 + 2}"
+            if ip not in self._held:
+                self._held.add(ip)
+                return ip
 
     def _name(self, workload: Workload, rng: Random, ordinal: int, minute: int) -> str:
         if workload.kind == "StatefulSet":

@@ -23,17 +23,10 @@ from hubblewatch.flow.timestamp import TimestampError, parse_ns
 from hubblewatch.incident.incidents import Incidents
 from hubblewatch.incident.suppressions import Suppressions
 from hubblewatch.window.closing import Closing
+from hubblewatch.window.due import due_windows
+from hubblewatch.window.jump_guard import JumpGuard
 from hubblewatch.window.tally import Tally
 from hubblewatch.window.watermark import Watermark
-
-MAX_EMPTY_WINDOWS = 60
-"""A gap longer than this is a pause of the recording, not an hour of silence to be judged."""
-
-MAX_JUMP_SECONDS = 3_600
-"""An event time so far ahead of the stream is believed only when the stream follows."""
-
-CONFIRMATIONS = 10
-"""Lines in a row that must agree with a jump."""
 
 _LOSS_NOTICED_LATE_SECONDS = 2
 """Hubble reports a loss up to so long after it happened; both windows are then incomplete."""
@@ -100,7 +93,7 @@ class Pipeline:
         self._proxied: dict[int, set[tuple[str, int]]] = {}
         self._gaps: dict[int, int] = {}
         self._census: dict[int, dict[str, int]] = {}
-        self._ahead: list[Line] = []
+        self._jumps = JumpGuard(on_reject)
         self._late_before = 0
 
     @property
@@ -170,8 +163,7 @@ class Pipeline:
     def finish(self) -> list[Closed]:
         """End of the stream: believe an unrefuted jump, and close all that is open."""
         closed: list[Closed] = []
-        if self._ahead:
-            self._jump(closed)
+        self._admit(self._jumps.release(), closed)
         if self._assembly.windows:
             self._close_until(max(self._assembly.windows) + 1, closed)
         return closed
@@ -179,15 +171,12 @@ class Pipeline:
     def _wake(self, line: Line, closed: list[Closed]) -> None:
         """A flow that may close windows: move the watermark, then count it."""
         second = self._assembly.second_of(line)
-        newest = self.watermark.newest
-        if newest is not None and second > newest + MAX_JUMP_SECONDS:
-            self._ahead.append(line)
-            if len(self._ahead) >= CONFIRMATIONS:
-                self._jump(closed)
-            return
-        self._refute()
-        self._advance(second, closed)
-        self._assembly.take(iter((line,)))
+        self._admit(self._jumps.admit(line, second, self.watermark.newest), closed)
+
+    def _admit(self, lines: list[Line], closed: list[Closed]) -> None:
+        for line in lines:
+            self._advance(self._assembly.second_of(line), closed)
+            self._assembly.take(iter((line,)))
 
     def _advance(self, second: int, closed: list[Closed]) -> None:
         assembly, size = self._assembly, self.settings.size
@@ -198,31 +187,14 @@ class Pipeline:
         if self.watermark.has_heartbeats:
             assembly.wake = _FAR
             return
-        oldest = min(assembly.windows, default=second // size)
         assembly.wake = (
-            (min(oldest, second // size) + 1) * size + self.settings.settle + self.settings.lateness
+            (assembly.closed_through + 2) * size + self.settings.settle + self.settings.lateness
         )
 
     def _close_due(self, closed: list[Closed]) -> None:
         watermark = self.watermark.current()
         if watermark is not None and self._assembly.closed_through != NEVER:
             self._close_until((watermark - self.settings.settle) // self.settings.size, closed)
-
-    def _jump(self, closed: list[Closed]) -> None:
-        lines, self._ahead = self._ahead, []
-        for line in lines:
-            self._advance(self._assembly.second_of(line), closed)
-            self._assembly.take(iter((line,)))
-
-    def _refute(self) -> None:
-        lines, self._ahead = self._ahead, []
-        for line in lines:
-            assert line.flow is not None
-            self._reject(
-                RejectReason.AHEAD,
-                line,
-                f"event time {line.flow.time or line.time} is over {MAX_JUMP_SECONDS} s ahead",
-            )
 
     def _control(self, line: Line, closed: list[Closed]) -> None:
         if line.heartbeat is not None:
@@ -287,18 +259,12 @@ class Pipeline:
     def _close_until(self, number: int, closed: list[Closed]) -> None:
         """Close all windows before ``number``, empty ones between included."""
         assembly = self._assembly
-        while assembly.closed_through + 1 < number:
-            following = assembly.closed_through + 1
-            oldest = min((*assembly.windows, *self._census), default=number)
-            if following < oldest and self.memory.stream.closings == 0:
-                following = min(oldest, number - 1)
-                assembly.closed_through = following - 1
-                if oldest >= number:
-                    assembly.closed_through = number - 1
-                    return
-            elif min(oldest, number) - following > MAX_EMPTY_WINDOWS:
-                assembly.closed_through = min(oldest, number) - 1
-                continue
+        for following in due_windows(
+            assembly.closed_through,
+            number,
+            (*assembly.windows, *self._census),
+            self.memory.stream.closings == 0,
+        ):
             intake = assembly.windows.get(following) or Intake(following)
             self._proxied[following] = intake.proxied
             horizon = following - self.lookback_windows
@@ -309,6 +275,7 @@ class Pipeline:
             self._census.pop(following, None)
             assembly.closed_through = following
             assembly.forget(following)
+        assembly.closed_through = max(assembly.closed_through, number - 1)
 
     def _close(self, number: int, intake: Intake) -> Closed:
         settings = self.settings

@@ -176,7 +176,15 @@ def _unnamed(endpoint: Endpoint) -> Peer:
                 kind = PeerKind.MARKED
     elif kind is PeerKind.REMOTE_NODE and "reserved:kube-apiserver" in labels:
         kind = PeerKind.KUBE_APISERVER
-    return Peer(kind, namespace, "", endpoint.cluster_name, kind.name.lower().replace("_", "-"))
+    return Peer(kind, namespace, "", endpoint.cluster_name, _NAMES.get(kind) or _spelled(kind))
+
+
+_NAMES = {PeerKind.HOST: "node", PeerKind.REMOTE_NODE: "node"}
+"""A node is ``host`` to itself and ``remote-node`` to others: one name, wherever it was recorded."""
+
+
+def _spelled(kind: PeerKind) -> str:
+    return kind.name.lower().replace("_", "-")
 
 
 def _labels(raw: bytes) -> list[str]:

@@ -2,6 +2,7 @@
 
 from deploy.local.kafka.certificates import Authority, Certificate
 from deploy.local.kafka.errors import (
+    FolderInUseError,
     KafkaNodeError,
     KafkaStartError,
     KafkaUnavailableError,
@@ -13,6 +14,7 @@ from deploy.local.kafka.properties import Security
 __all__ = [
     "Authority",
     "Certificate",
+    "FolderInUseError",
     "KafkaNode",
     "KafkaNodeError",
     "KafkaStartError",

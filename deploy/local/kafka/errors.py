@@ -3,6 +3,7 @@
 KafkaNodeError
 ├── KafkaUnavailableError
 ├── PortTakenError
+├── FolderInUseError
 └── KafkaStartError
 """
 
@@ -17,6 +18,10 @@ class KafkaUnavailableError(KafkaNodeError):
 
 class PortTakenError(KafkaNodeError):
     """Another program listens on the wanted port."""
+
+
+class FolderInUseError(KafkaNodeError):
+    """Another node runs on the folder; two would ruin its records."""
 
 
 class KafkaStartError(KafkaNodeError):

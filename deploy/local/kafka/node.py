@@ -2,7 +2,7 @@
 
 import asyncio
 import base64
-import shlex
+import os
 import signal
 import subprocess
 import time
@@ -18,6 +18,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 from deploy.local.kafka.engine import Engine, find_engine
 from deploy.local.kafka.errors import KafkaStartError, PortTakenError
+from deploy.local.kafka.guard import end_with_us, lock_folder
 from deploy.local.kafka.ports import free_ports, is_free
 from deploy.local.kafka.properties import (
     PLAINTEXT,
@@ -67,6 +68,7 @@ class KafkaNode:
             self._ports = {**self._ports, PLAINTEXT: port}
         self._process: subprocess.Popen[bytes] | None = None
         self._guard: subprocess.Popen[bytes] | None = None
+        self._lock: int | None = None
         self._frozen = False
 
     @property
@@ -93,30 +95,9 @@ class KafkaNode:
             if not is_free(port):
                 raise PortTakenError(f"port {port}, wanted for {name}, is taken by another program")
         self.folder.mkdir(parents=True, exist_ok=True)
-        properties = self.folder / "server.properties"
-        properties.write_text(
-            server_properties(
-                self.folder, self._ports, self._controller_port, self.security, engine.bind_host
-            )
-        )
-        properties.chmod(0o600)  # it holds passwords
-        if not (self.folder / "records" / "meta.properties").exists():
-            self._format(engine, properties)
-        command = engine.command(
-            self.folder, ["kafka.Kafka", str(properties)], list(self._ports.values())
-        )
-        with self.log_file.open("ab") as log:
-            # A session of its own: ctrl-c in the terminal is for us, who then stop it in order.
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        self._frozen = False
-        self._guard = _end_with_us(engine.end_command(self._process))
+        self._lock = lock_folder(self.folder)
         try:
+            self._launch(engine)
             self._wait_until_ready(deadline)
         except BaseException:
             self.kill()
@@ -160,6 +141,10 @@ class KafkaNode:
             self._send(signal.SIGCONT)
             self._frozen = False
 
+    def wait_until_ready(self, within_seconds: float = READY_WITHIN_SECONDS) -> None:
+        """Return when the running node answers a metadata request, as after ``resume``."""
+        self._wait_until_ready(time.monotonic() + within_seconds)
+
     def __enter__(self) -> Self:
         self.start()
         return self
@@ -171,6 +156,33 @@ class KafkaNode:
         traceback: TracebackType | None,
     ) -> None:
         self.stop()
+
+    def _launch(self, engine: Engine) -> None:
+        assert self._lock is not None
+        properties = self.folder / "server.properties"
+        properties.write_text(
+            server_properties(
+                self.folder, self._ports, self._controller_port, self.security, engine.bind_host
+            )
+        )
+        properties.chmod(0o600)  # it holds passwords
+        if not (self.folder / "records" / "meta.properties").exists():
+            self._format(engine, properties)
+        command = engine.command(
+            self.folder, ["kafka.Kafka", str(properties)], list(self._ports.values())
+        )
+        with self.log_file.open("ab") as log:
+            # A session of its own: ctrl-c in the terminal is for us, who then stop it in order.
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                pass_fds=[self._lock],
+            )
+        self._frozen = False
+        self._guard = end_with_us(engine.end_command(self._process))
 
     def _format(self, engine: Engine, properties: Path) -> None:
         scram = [
@@ -221,20 +233,9 @@ class KafkaNode:
         if self._process is not None:
             self._process.wait(STOPPED_WITHIN_SECONDS)
             self._process = None
-
-
-def _end_with_us(end_command: str) -> subprocess.Popen[bytes]:
-    """Start a shell that runs ``end_command`` when this process is gone, however it went.
-
-    The shell waits for the end of its input, which the system closes with our last breath.
-    """
-    return subprocess.Popen(
-        ["sh", "-c", f"cat >/dev/null; {shlex.join(shlex.split(end_command))}"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
 
 async def _answers(address: str) -> bool:

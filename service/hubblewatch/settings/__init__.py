@@ -1,6 +1,7 @@
 """All settings: one typed model, from a YAML file and ``HUBBLEWATCH_…`` variables."""
 
 from hubblewatch.settings.block import SettingsBlock
+from hubblewatch.settings.kafka import KafkaSecuritySettings, KafkaSettings
 from hubblewatch.settings.loading import load_settings
 from hubblewatch.settings.log import LogSettings
 from hubblewatch.settings.model import Settings
@@ -8,6 +9,8 @@ from hubblewatch.settings.serve import ServeSettings
 from hubblewatch.settings.window import WindowSettings
 
 __all__ = [
+    "KafkaSecuritySettings",
+    "KafkaSettings",
     "LogSettings",
     "ServeSettings",
     "Settings",

@@ -10,6 +10,7 @@ from pydantic_settings import (
 )
 
 from hubblewatch.detectors.settings import DetectorSettings
+from hubblewatch.settings.kafka import KafkaSettings
 from hubblewatch.settings.log import LogSettings
 from hubblewatch.settings.serve import ServeSettings
 from hubblewatch.settings.window import WindowSettings
@@ -37,6 +38,7 @@ class Settings(BaseSettings):
     suppressions: Path | None = None
     """YAML list of what is known and shall not raise alerts."""
 
+    kafka: KafkaSettings = KafkaSettings()
     window: WindowSettings = WindowSettings()
     detectors: DetectorSettings = DetectorSettings()
     serve: ServeSettings = ServeSettings()

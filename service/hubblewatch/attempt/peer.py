@@ -180,7 +180,7 @@ def _unnamed(endpoint: Endpoint) -> Peer:
 
 
 _NAMES = {PeerKind.HOST: "node", PeerKind.REMOTE_NODE: "node"}
-"""A node is ``host`` to itself and ``remote-node`` to others: one name, wherever it was recorded."""
+"""A node is ``host`` to itself, ``remote-node`` to others: one name, wherever it was recorded."""
 
 
 def _spelled(kind: PeerKind) -> str:

@@ -1,4 +1,8 @@
-"""What is usual among the other subjects: the yardstick for one that has no past of its own."""
+"""What is usual among a namespace's subjects: the yardstick for one that has no past of its own.
+
+Never beyond the namespace: a partition holds whole namespaces, but not all of them, and a verdict
+must not depend on which ones share a partition.
+"""
 
 from __future__ import annotations
 
@@ -25,15 +29,16 @@ def usual_of_others(
     closing: Closing,
     memory: Memory,
 ) -> list[float]:
-    """Give the other subjects' usual values above zero, lowest first.
+    """Give the usual values above zero of the namespace's other subjects, lowest first.
 
     Subjects without any past yet are taken with what they show in this closing.
     """
     values = {
         other: past.estimate(feature).usual
         for other, past in memory.subjects.items()
-        if past.estimate(feature).count
+        if other.namespace == subject.namespace and past.estimate(feature).count
     }
     for window in closing.windows:
-        values.setdefault(window.subject, count(window))
+        if window.subject.namespace == subject.namespace:
+            values.setdefault(window.subject, count(window))
     return sorted(value for other, value in values.items() if other != subject and value > 0)

@@ -1,0 +1,45 @@
+"""From settings to a pipeline: what worker, watch and replay all begin with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hubblewatch.detectors.registry import PARENTS, build_detectors
+from hubblewatch.flow.reject import Reject
+from hubblewatch.pipeline import Pipeline, PipelineSettings
+from hubblewatch.settings import Settings
+from hubblewatch.settings.suppressions_file import SuppressionsFile
+
+
+def pipeline_settings(settings: Settings) -> PipelineSettings:
+    """Give the pipeline's part of the settings."""
+    window = settings.window
+    return PipelineSettings(
+        cluster=settings.cluster,
+        size=window.size_seconds,
+        lateness=window.lateness_seconds,
+        settle=window.settle_seconds,
+        idle=window.connection_idle_seconds,
+        completeness_floor=window.completeness_floor,
+    )
+
+
+def build_pipeline(
+    settings: Settings, on_reject: Callable[[Reject], None] = lambda _: None
+) -> Pipeline:
+    """Build the detection of one stream, with the enabled detectors.
+
+    Lines that the pipeline itself refuses (a time that is none) go to ``on_reject``, where the
+    caller's own refused lines go too.
+    """
+    return Pipeline(
+        pipeline_settings(settings), build_detectors(settings.detectors), PARENTS, on_reject
+    )
+
+
+def open_suppressions(settings: Settings, clock: Callable[[], float]) -> SuppressionsFile | None:
+    """Open the file of suppressions where one is set; raise ConfigurationError where it is wrong.
+
+    Whoever drives a pipeline sets ``pipeline.suppressions`` to its ``current()`` before each batch.
+    """
+    return None if settings.suppressions is None else SuppressionsFile(settings.suppressions, clock)

@@ -1,0 +1,1 @@
+"""Where lines come from: recordings, and what merges several of them."""

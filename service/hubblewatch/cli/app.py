@@ -10,9 +10,11 @@ from typing import Annotated, Any
 import typer
 
 from hubblewatch import __version__
+from hubblewatch.cli.replay import replay
 from hubblewatch.cli.simulate import simulate
 
 COMMANDS: dict[str, Callable[..., Any]] = {
+    "replay": replay,
     "simulate": simulate,
 }
 """Subcommand name to the function whose signature gives its options, in the order of ``--help``."""

@@ -1,0 +1,1 @@
+"""A replay: recordings through the detection, and what it tells of them."""

@@ -129,7 +129,8 @@ def _no_password() -> str:
 
 def _unusable(name: str, path: Path | str | None, error: Exception) -> ConfigurationError:
     if isinstance(error, ssl.SSLError):
-        why = (error.reason or "no certificate or key in PEM form").lower().replace("_", " ")
+        reason: str | None = getattr(error, "reason", None)
+        why = (reason or "no certificate or key in PEM form").lower().replace("_", " ")
     elif isinstance(error, OSError):
         why = error.strerror or str(error)
     else:

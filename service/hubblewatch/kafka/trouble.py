@@ -133,7 +133,8 @@ def _tls_trouble(
     alert = error.__cause__ if isinstance(error.__cause__, ssl.SSLError) else error
     if not isinstance(alert, ssl.SSLError):
         return None
-    reason = (alert.reason or words(alert)).lower().replace("_", " ")
+    # Only errors from OpenSSL itself have a reason.
+    reason = (getattr(alert, "reason", None) or words(alert)).lower().replace("_", " ")
     # After TLS 1.3's handshake a broker that dislikes the client's certificate says so by an alert.
     if "alert" in reason and ("certificate" in reason or "unknown ca" in reason):
         file = settings.security.cert_file

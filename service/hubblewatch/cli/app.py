@@ -12,10 +12,12 @@ import typer
 from hubblewatch import __version__
 from hubblewatch.cli.replay import replay
 from hubblewatch.cli.simulate import simulate
+from hubblewatch.cli.topics import topics
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "replay": replay,
     "simulate": simulate,
+    "topics": topics,
 }
 """Subcommand name to the function whose signature gives its options, in the order of ``--help``."""
 

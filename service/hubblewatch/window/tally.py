@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+from msgspec import Struct
+
 from hubblewatch.attempt import evidence as e
 from hubblewatch.attempt.connection import ICMP, PROTOCOLS, SCTP, TCP, UDP, Connection
 from hubblewatch.attempt.evidence import Direction, Outcome
@@ -23,7 +25,20 @@ from hubblewatch.window.closed import (
 from hubblewatch.window.weights import weighted_attempts
 
 _NODES = frozenset({PeerKind.HOST, PeerKind.REMOTE_NODE})
+_NAMES = tuple(outcome.name.lower() for outcome in Outcome)
 DNS_PORT = 53
+
+
+class _Route(Struct, gc=False):
+    """Where attempts of one subject with one peer, address and port are counted.
+
+    ``edge`` and ``contact`` are None beyond the window's bounds, which the window then says.
+    """
+
+    edge_key: EdgeKey
+    edge: EdgeCounts | None
+    contact_key: ContactKey
+    contact: list[int] | None
 
 
 class Tally:
@@ -46,7 +61,9 @@ class Tally:
         self._cluster = cluster
         self._proxied = proxied
         self._intake = intake
-        self._subjects: dict[tuple[int, str], ClosedWindow] = {}
+        self._subjects: dict[tuple[Peer, str], ClosedWindow] = {}
+        self._routes: dict[tuple[object, ...], _Route] = {}
+        self._judged: dict[int, Outcome] = {}
         mine = [c for c in intake.connections if self.start <= c.first < self.end]
         self._mine = mine
         self._openers = Openers(mine)
@@ -93,8 +110,19 @@ class Tally:
                 window.icmp += weight
                 if outcome is Outcome.DENIED:
                     window.icmp_denied += weight
-            self.totals[window.subject.namespace, "icmp", outcome.name.lower()] += weight
+            self.totals[window.subject.namespace, "icmp", _NAMES[outcome]] += weight
             return
+        inbound = window.subject.direction == INBOUND
+        if inbound:
+            peer, address, pod = opener, from_address, responder.pod
+        else:
+            peer, pod = responder, opener.pod
+        # Most attempts repeat one of few routes: its places are looked up once a window.
+        place = (window, peer, pod, address, port, protocol, connection.name)
+        route = self._routes.get(place)
+        if route is None:
+            route = self._routes[place] = self._route(window, peer, address, connection, port)
+            window.pods.add(pod)
         window.attempts += weight
         window.outcomes[outcome] += weight
         if protocol == TCP:
@@ -105,15 +133,14 @@ class Tally:
                 window.udp_dns += weight
         elif protocol == SCTP:
             window.sctp += weight
-        self.totals[window.subject.namespace, PROTOCOLS[protocol], outcome.name.lower()] += weight
-        if window.subject.direction == INBOUND:
-            edge = self._add_edge(window, opener, from_address, connection, port, outcome, weight)
-            window.pods.add(responder.pod)
-            address = from_address
-        else:
-            edge = self._add_edge(window, responder, address, connection, port, outcome, weight)
-            window.pods.add(opener.pod)
-        self._add_contact(window, edge, address, outcome, weight)
+        self.totals[window.subject.namespace, PROTOCOLS[protocol], _NAMES[outcome]] += weight
+        if route.edge is not None:
+            self._add_to_edge(window, route.edge, connection, outcome, weight)
+        if route.contact is not None:
+            route.contact[0] += weight
+            if outcome is not Outcome.ALLOWED and outcome is not Outcome.AUDITED:
+                route.contact[1] += weight
+                window.refused[route.contact_key] = route.edge_key
 
     def _outcome(self, connection: Connection, opened: Direction) -> Outcome:
         """Judge how an attempt went; silence is a failure only where answers can be heard.
@@ -121,7 +148,10 @@ class Tally:
         A recording may hold requests alone (a filter, one direction). That answers are recorded
         shows in this window's other connections, or in the SYN that was sent again.
         """
-        outcome = e.outcome(connection.evidence, opened)
+        judged = connection.evidence << 1 | (opened is Direction.BACK)
+        outcome = self._judged.get(judged)
+        if outcome is None:
+            outcome = self._judged[judged] = e.outcome(connection.evidence, opened)
         if (
             outcome is Outcome.FAILED
             and connection.last == connection.first
@@ -150,7 +180,7 @@ class Tally:
         return target in self._proxied
 
     def _window(self, peer: Peer, direction: str) -> ClosedWindow:
-        key = (id(peer), direction)
+        key = (peer, direction)
         window = self._subjects.get(key)
         if window is None:
             subject = Subject(peer.namespace, peer.workload_at(self._known_at), direction)
@@ -162,16 +192,10 @@ class Tally:
             self._subjects[key] = window
         return window
 
-    def _add_edge(
-        self,
-        window: ClosedWindow,
-        peer: Peer,
-        address: str,
-        connection: Connection,
-        port: int,
-        outcome: Outcome,
-        weight: int,
-    ) -> EdgeKey:
+    def _route(
+        self, window: ClosedWindow, peer: Peer, address: str, connection: Connection, port: int
+    ) -> _Route:
+        """Give the places in a window that count attempts with one peer, address and port."""
         if peer.kind is PeerKind.POD:
             workload = peer.workload_at(self._known_at)
             window.peer_namespaces.add(peer.namespace)
@@ -186,17 +210,31 @@ class Tally:
             workload = peer.workload
             if peer.namespace:
                 window.peer_namespaces.add(peer.namespace)
-        key = EdgeKey(peer.namespace, workload, port, PROTOCOLS[connection.protocol])
-        edge = window.edges.get(key)
-        if edge is None:
-            if len(window.edges) >= MAX_DISTINCT:
-                window.capped = True
-                return key
-            edge = window.edges[key] = EdgeCounts()
+        protocol = PROTOCOLS[connection.protocol]
+        edge_key = EdgeKey(peer.namespace, workload, port, protocol)
+        edge = window.edges.get(edge_key)
+        if edge is None and len(window.edges) < MAX_DISTINCT:
+            edge = window.edges[edge_key] = EdgeCounts()
+        contact_key = ContactKey(address, port, protocol)
+        contact = window.contacts.get(contact_key)
+        if contact is None and len(window.contacts) < MAX_DISTINCT:
+            contact = window.contacts[contact_key] = [0, 0]
+            window.peer_ports.add(port)
+        window.capped = window.capped or edge is None or contact is None
+        return _Route(edge_key, edge, contact_key, contact)
+
+    def _add_to_edge(
+        self,
+        window: ClosedWindow,
+        edge: EdgeCounts,
+        connection: Connection,
+        outcome: Outcome,
+        weight: int,
+    ) -> None:
         edge.attempts += weight
         if outcome is Outcome.ALLOWED:
             edge.uuid = edge.uuid or connection.uuid
-            return key
+            return
         if outcome is Outcome.DENIED:
             edge.denied += weight
             for policy in connection.policies or ():
@@ -210,23 +248,6 @@ class Tally:
         else:
             edge.failed += weight
         edge.uuid = connection.uuid or edge.uuid
-        return key
-
-    def _add_contact(
-        self, window: ClosedWindow, edge: EdgeKey, address: str, outcome: Outcome, weight: int
-    ) -> None:
-        key = ContactKey(address, edge.port, edge.protocol)
-        contact = window.contacts.get(key)
-        if contact is None:
-            if len(window.contacts) >= MAX_DISTINCT:
-                window.capped = True
-                return
-            contact = window.contacts[key] = [0, 0]
-            window.peer_ports.add(edge.port)
-        contact[0] += weight
-        if outcome is not Outcome.ALLOWED and outcome is not Outcome.AUDITED:
-            contact[1] += weight
-            window.refused[key] = edge
 
     def _count_lookups(self) -> None:
         for lookup in self._intake.lookups.values():

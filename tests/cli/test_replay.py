@@ -270,6 +270,29 @@ def test_wrong_settings_are_wrong_use(tmp_path, quiet_file, capsys):
     assert "window.size_seconds" in capsys.readouterr().err
 
 
+def test_a_suppressed_finding_raises_no_alert_and_is_counted(tmp_path, burst_file, capsys):
+    entry = "{name: known, namespace: shop, owner: me, reason: a test, expires: never}"
+    suppressions = tmp_path / "suppressions.yaml"
+    suppressions.write_text(f"- {entry}\n")
+    arguments = ["replay", burst_file, "--fail-on", "info", "--suppressions", str(suppressions)]
+
+    assert main(arguments) == ExitCode.DONE
+
+    text = capsys.readouterr().out
+    assert "No alerts." in text
+    assert "known 1" in text
+
+
+def test_a_wrong_file_of_suppressions_is_wrong_use(tmp_path, burst_file, capsys):
+    suppressions = tmp_path / "suppressions.yaml"
+    suppressions.write_text("- name: without-owner\n")
+
+    code = main(["replay", burst_file, "--suppressions", str(suppressions)])
+
+    assert code == ExitCode.WRONG_USE
+    assert "owner" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("address", ["9464", "host:port", "host:70000", ":"])
 def test_a_wrong_address_is_wrong_use(quiet_file, address, capsys):
     assert main(["replay", quiet_file, "--listen", address]) == ExitCode.WRONG_USE

@@ -38,7 +38,11 @@ def replay(
     config: ConfigOption = None,
     suppressions: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="What is known and shall not raise alerts, as YAML."),
+        typer.Option(
+            metavar="FILE",
+            help="What is known and shall not raise alerts, as YAML; "
+            "instead of that of the settings.",
+        ),
     ] = None,
     serve: Annotated[
         bool,
@@ -61,13 +65,14 @@ def replay(
     from hubblewatch.settings import load_settings
 
     settings = load_settings(config)
+    if suppressions is not None:
+        settings = settings.model_copy(update={"suppressions": suppressions})
     command = Command(
         settings,
         files,
         Wishes(
             as_json=as_json,
             windows=windows,
-            suppressions=suppressions or settings.suppressions,
             serves=serve or listen is not None,
             listen=listen,
             quiet=quiet,

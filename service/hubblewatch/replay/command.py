@@ -34,7 +34,6 @@ class Wishes(Struct, frozen=True):
 
     as_json: bool = False
     windows: str | None = None
-    suppressions: Path | None = None
     serves: bool = False
     listen: str | None = None
     quiet: bool = False

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from hubblewatch.assemble import build_pipeline
+from hubblewatch.assemble import build_pipeline, open_suppressions
 from hubblewatch.flow.reject import Reject
 from hubblewatch.garbage import rarely_collected
 from hubblewatch.pipeline import Closed
@@ -30,14 +30,15 @@ class Replay:
 
     Afterwards ``lines`` were read in ``seconds`` of the clock, ``rejects`` tells what was refused,
     ``pipeline.counts`` what arrived, and ``is_interrupted`` whether it was asked to stop early;
-    what had been read until then was closed and shown all the same.
+    what had been read until then was closed and shown all the same. Raises ConfigurationError where
+    the file of suppressions is wrong.
     """
 
     def __init__(
         self,
         settings: Settings,
         recordings: Sequence[Recording],
-        clock: Callable[[], float] = time.perf_counter,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.settings = settings
         self.recordings = recordings
@@ -46,6 +47,7 @@ class Replay:
         self.seconds = 0.0
         self.is_interrupted = False
         self._clock = clock
+        self._suppressions = open_suppressions(settings, clock)
 
     @property
     def lines(self) -> int:
@@ -73,6 +75,8 @@ class Replay:
                         batch = next(batches, None)
                     if batch is None:
                         break
+                    if self._suppressions is not None:
+                        self.pipeline.suppressions = self._suppressions.current()
                     self._show(self.pipeline.take(batch), observers)
                     on_progress()
         except KeyboardInterrupt:

@@ -74,6 +74,9 @@ def _facts(replay: Replay, summary: Summary) -> Iterator[tuple[str, RenderableTy
             "DNS",
             Text(f"{number(summary.dns_queries)} queries, {number(summary.dns_failed)} failed"),
         )
+    suppressed = replay.pipeline.incidents.suppressed
+    if suppressed:
+        yield "Suppressed", shown(f"findings, by entry: {counts_by_name(suppressed)}")
     if summary.capped:
         yield "Capped", Text(f"{counted(summary.capped, 'window')} with more peers than are kept")
 

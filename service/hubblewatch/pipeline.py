@@ -18,23 +18,24 @@ from hubblewatch.attempt.peer import Peers
 from hubblewatch.baseline.memory import Memory
 from hubblewatch.detectors.base import Detector
 from hubblewatch.flow.reject import Reject, RejectReason
-from hubblewatch.flow.schema import Line, LostEvents
+from hubblewatch.flow.schema import Heartbeat, Line, LostEvents
 from hubblewatch.flow.timestamp import TimestampError, parse_ns
 from hubblewatch.incident.incidents import Incidents
 from hubblewatch.incident.suppressions import Suppressions
 from hubblewatch.window.closing import Closing
-from hubblewatch.window.due import due_windows
-from hubblewatch.window.jump_guard import JumpGuard
+from hubblewatch.window.completeness import windows_of_loss
+from hubblewatch.window.due import MAX_EMPTY_WINDOWS, due_windows
+from hubblewatch.window.gaps import Gaps
+from hubblewatch.window.jump_guard import CONFIRMATIONS, MAX_JUMP_SECONDS, JumpGuard, ahead
 from hubblewatch.window.tally import Tally
 from hubblewatch.window.watermark import Watermark
-
-_LOSS_NOTICED_LATE_SECONDS = 2
-"""Hubble reports a loss up to so long after it happened; both windows are then incomplete."""
 
 MAX_NODES = 10_000
 """Nodes held as unavailable."""
 
-_FAR = 1 << 60
+_CONNECTED = frozenset({"NODE_CONNECTED", 1})
+_AWAY = frozenset({"NODE_UNAVAILABLE", "NODE_GONE", "NODE_ERROR", 2, 3, 4})
+_UNSIGNED_64 = 1 << 64
 
 
 class PipelineSettings(Struct, frozen=True):
@@ -91,10 +92,12 @@ class Pipeline:
             AssemblySettings(settings.size, settings.settle, settings.idle), self._reject_time
         )
         self._proxied: dict[int, set[tuple[str, int]]] = {}
-        self._gaps: dict[int, int] = {}
+        self._gaps = Gaps(settings.size)
         self._census: dict[int, dict[str, int]] = {}
         self._jumps = JumpGuard(on_reject)
+        self._beats_ahead = 0
         self._late_before = 0
+        self._is_pausing = False
 
     @property
     def counts(self) -> Counts:
@@ -138,8 +141,7 @@ class Pipeline:
         self._assembly.closed_through = resume.closed_through
         self.silent_through = closed_through
         self.watermark.resume(resume.exporters)
-        if resume.exporters:
-            self._assembly.wake = _FAR
+        self._set_wake()
 
     def quiet_until(self, second: int) -> list[Closed]:
         """The stream is known to hold nothing older than ``second``: close what that allows."""
@@ -163,33 +165,50 @@ class Pipeline:
     def finish(self) -> list[Closed]:
         """End of the stream: believe an unrefuted jump, and close all that is open."""
         closed: list[Closed] = []
-        self._admit(self._jumps.release(), closed)
+        self._admit(self._jumps.release(self.watermark.foremost), closed)
         if self._assembly.windows:
             self._close_until(max(self._assembly.windows) + 1, closed)
         return closed
 
     def _wake(self, line: Line, closed: list[Closed]) -> None:
-        """A flow that may close windows: move the watermark, then count it."""
+        """A flow that may close windows, if its time can be believed."""
+        nodes = self.memory.stream.nodes.nodes.keys() | self._heard()
         second = self._assembly.second_of(line)
-        self._admit(self._jumps.admit(line, second, self.watermark.newest), closed)
+        lines = self._jumps.admit(line, second, self.watermark.foremost, len(nodes))
+        self._admit(lines, closed)
+        self._set_wake()
+
+    def _heard(self) -> set[str]:
+        return {node for intake in self._assembly.windows.values() for node in intake.nodes}
 
     def _admit(self, lines: list[Line], closed: list[Closed]) -> None:
+        """Move the watermark by each flow, close what is due, then count it."""
         for line in lines:
-            self._advance(self._assembly.second_of(line), closed)
+            second = self._assembly.second_of(line)
+            self.watermark.reach(second)
+            if self._assembly.closed_through == NEVER:
+                self._begin((second - self.settings.lateness) // self.settings.size)
+            self._close_due(closed)
+            self._set_wake()
             self._assembly.take(iter((line,)))
 
-    def _advance(self, second: int, closed: list[Closed]) -> None:
-        assembly, size = self._assembly, self.settings.size
-        self.watermark.reach(second)
-        if assembly.closed_through == NEVER:
-            assembly.closed_through = (second - self.settings.lateness) // size - 1
-        self._close_due(closed)
-        if self.watermark.has_heartbeats:
-            assembly.wake = _FAR
-            return
-        assembly.wake = (
-            (assembly.closed_through + 2) * size + self.settings.settle + self.settings.lateness
-        )
+    def _begin(self, number: int) -> None:
+        """The stream begins with this window; what came before is nobody's."""
+        self._assembly.closed_through = number - 1
+        for stale in [known for known in self._assembly.windows if known < number]:
+            del self._assembly.windows[stale]
+
+    def _set_wake(self) -> None:
+        """Say from what event time on the assembly must ask before it counts a flow."""
+        assembly, settings = self._assembly, self.settings
+        foremost = self.watermark.foremost
+        if self._jumps.is_holding or assembly.closed_through == NEVER or foremost is None:
+            assembly.wake = NEVER
+        elif self.watermark.has_heartbeats:
+            assembly.wake = foremost + MAX_JUMP_SECONDS + 1
+        else:
+            ends_at = (assembly.closed_through + 2) * settings.size
+            assembly.wake = ends_at + settings.settle + settings.lateness
 
     def _close_due(self, closed: list[Closed]) -> None:
         watermark = self.watermark.current()
@@ -198,61 +217,84 @@ class Pipeline:
 
     def _control(self, line: Line, closed: list[Closed]) -> None:
         if line.heartbeat is not None:
-            try:
-                missing = self.watermark.beat(line.heartbeat)
-            except TimestampError as error:
-                self._reject(RejectReason.TIME, line, str(error))
-                return
-            self._assembly.wake = _FAR
-            watermark = self.watermark.current()
-            assert watermark is not None
-            if self._assembly.closed_through == NEVER:
-                self._assembly.closed_through = watermark // self.settings.size - 1
-            if missing:
-                number = watermark // self.settings.size
-                self._gaps[number] = self._gaps.get(number, 0) + missing
-            self._close_due(closed)
+            self._beat(line, line.heartbeat, closed)
         elif line.lost_events is not None:
             self._lose(line, line.lost_events)
         elif line.node_status is not None:
             unavailable = set(self.memory.stream.unavailable)
-            if line.node_status.state_change in ("NODE_CONNECTED", 1):
+            state = line.node_status.state_change
+            if state in _CONNECTED:
                 unavailable.difference_update(line.node_status.node_names)
-            elif len(unavailable) < MAX_NODES:
+            elif state in _AWAY and len(unavailable) < MAX_NODES:
                 unavailable.update(line.node_status.node_names)
             self.memory.stream.unavailable = sorted(unavailable)
         elif line.census is not None or line.proxied is not None:
             self._note(line)
 
-    def _note(self, line: Line) -> None:
-        """What the exporter knows of all partitions together."""
-        size = self.settings.size
+    def _beat(self, line: Line, heartbeat: Heartbeat, closed: list[Closed]) -> None:
         try:
-            if line.census is not None:
-                number = parse_ns(line.census.start) // 1_000_000_000 // size
-                if number > self._assembly.closed_through:
-                    self._census[number] = line.census.nodes
-            elif line.proxied is not None:
-                number = self._assembly.second_of(line) // size
-                if number > self._assembly.closed_through:
-                    target = (line.proxied.address, line.proxied.port)
-                    self._assembly.window(number).proxied.add(target)
+            if self._is_ahead(parse_ns(heartbeat.watermark) // 1_000_000_000):
+                self._beats_ahead += 1
+                if self._beats_ahead < CONFIRMATIONS:
+                    self._on_reject(ahead(line))
+                    return
+            self._beats_ahead = 0
+            gap = self.watermark.beat(heartbeat)
         except TimestampError as error:
             self._reject(RejectReason.TIME, line, str(error))
+            return
+        watermark = self.watermark.current()
+        assert watermark is not None
+        if self._assembly.closed_through == NEVER:
+            self._begin(watermark // self.settings.size)
+        if gap is not None:
+            self._gaps.add(gap, self.watermark.exporter_count, self._assembly.closed_through)
+        self._close_due(closed)
+        self._set_wake()
+
+    def _is_ahead(self, second: int) -> bool:
+        foremost = self.watermark.foremost
+        return foremost is not None and second > foremost + MAX_JUMP_SECONDS
+
+    def _note(self, line: Line) -> None:
+        """What the exporter knows of all partitions together."""
+        try:
+            if line.census is not None:
+                second = parse_ns(line.census.start) // 1_000_000_000
+            else:
+                second = self._assembly.second_of(line)
+        except TimestampError as error:
+            self._reject(RejectReason.TIME, line, str(error))
+            return
+        if self._is_ahead(second):
+            self._on_reject(ahead(line))
+            return
+        number = second // self.settings.size
+        if number <= self._assembly.closed_through:
+            return
+        if line.census is not None:
+            self._census[number] = line.census.nodes
+        elif line.proxied is not None:
+            self._assembly.window(number).proxied.add((line.proxied.address, line.proxied.port))
 
     def _lose(self, line: Line, lost: LostEvents) -> None:
+        stamp = line.time or lost.last or lost.first
         try:
             count = int(lost.num_events_lost)
-            second = self._assembly.second_of(line)
+            second = parse_ns(stamp) // 1_000_000_000
         except (TimestampError, ValueError) as error:
             self._reject(RejectReason.TIME, line, str(error))
             return
-        size = self.settings.size
-        if count < 0 or second // size <= self._assembly.closed_through:
+        if self._is_ahead(second):
+            self._on_reject(ahead(line))
             return
-        self._assembly.counts.lost[str(lost.source)] += count
-        key = (line.node_name, str(lost.source), line.time)
-        for number in {second // size, (second - _LOSS_NOTICED_LATE_SECONDS) // size}:
+        size = self.settings.size
+        if not 0 <= count < _UNSIGNED_64 or second // size <= self._assembly.closed_through:
+            return
+        key = (line.node_name, str(lost.source), stamp)
+        if key not in self._assembly.window(second // size).losses:
+            self._assembly.counts.lost[str(lost.source)] += count
+        for number in windows_of_loss(second, size):
             if number > self._assembly.closed_through:
                 self._assembly.window(number).losses[key] = count
 
@@ -263,18 +305,21 @@ class Pipeline:
             assembly.closed_through,
             number,
             (*assembly.windows, *self._census),
-            self.memory.stream.closings == 0,
+            self.memory.stream.closings == 0 or self._is_pausing,
         ):
+            self._is_pausing = False
             intake = assembly.windows.get(following) or Intake(following)
             self._proxied[following] = intake.proxied
             horizon = following - self.lookback_windows
             self._proxied = {n: p for n, p in self._proxied.items() if n >= horizon}
             if following > self.silent_through:
                 closed.append(self._close(following, intake))
-            self._gaps.pop(following, None)
+            self._gaps.forget(following)
             self._census.pop(following, None)
             assembly.closed_through = following
             assembly.forget(following)
+        if number - 1 - assembly.closed_through > MAX_EMPTY_WINDOWS:
+            self._is_pausing = True
         assembly.closed_through = max(assembly.closed_through, number - 1)
 
     def _close(self, number: int, intake: Intake) -> Closed:
@@ -289,10 +334,12 @@ class Pipeline:
         stream = self.memory.stream
         if stream.first < 0:
             stream.first = number
-        gap = min(1.0, self._gaps.get(number, 0) / settings.size)
         events = self._census.get(number) or dict(intake.nodes)
         completeness = stream.nodes.judge(
-            events, sum(intake.losses.values()), gap, frozenset(stream.unavailable)
+            events,
+            sum(intake.losses.values()),
+            self._gaps.share(number),
+            frozenset(stream.unavailable),
         )
         share = completeness.share
         windows = [tally.windows[subject] for subject in sorted(tally.windows)]

@@ -13,7 +13,15 @@ an empty window by chance has a probability of 2e-9."""
 FORGET_AFTER_WINDOWS = 15
 """A node silent for so long is gone for good; its share is no longer missed."""
 
+LOSS_NOTICED_LATE_SECONDS = 2
+"""Hubble reports a loss up to so long after it happened."""
+
 _RATE = 0.2
+
+
+def windows_of_loss(second: int, size: int) -> set[int]:
+    """Give the numbers of the windows that a loss reported at ``second`` leaves incomplete."""
+    return {second // size, (second - LOSS_NOTICED_LATE_SECONDS) // size}
 
 
 class NodeHabit(Struct):
@@ -48,6 +56,7 @@ class NodeWatch(Struct):
         ``unavailable`` are nodes that Relay reports as gone or in error: silent even when their
         usual rate is too low to tell.
         """
+        away = {_bare(name) for name in unavailable}
         received = sum(events.values())
         lost_share = lost / (lost + received) if lost else 0.0
         usual = sum(habit.usual for habit in self.nodes.values())
@@ -56,7 +65,7 @@ class NodeWatch(Struct):
             for name, habit in self.nodes.items()
             if not events.get(name)
             and habit.windows > 1
-            and (habit.usual >= SILENT_AFTER_EVENTS or name in unavailable)
+            and (habit.usual >= SILENT_AFTER_EVENTS or _bare(name) in away)
         )
         missed = sum(self.nodes[name].usual for name in silent)
         silent_share = missed / usual if usual else 0.0
@@ -75,3 +84,8 @@ class NodeWatch(Struct):
             habit.silent_windows += 1
             if habit.silent_windows >= FORGET_AFTER_WINDOWS:
                 del self.nodes[name]
+
+
+def _bare(node: str) -> str:
+    """A node's name without its cluster, which flows and node states may spell differently."""
+    return node.rpartition("/")[2]

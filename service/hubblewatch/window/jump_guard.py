@@ -13,44 +13,89 @@ MAX_JUMP_SECONDS = 3_600
 CONFIRMATIONS = 10
 """Lines in a row that must agree with a jump."""
 
+CONFIRMATIONS_OF_ONE_NODE = 1_000
+"""The same where all are of one node and the stream has had several: a shipper of one node sends
+hundreds of lines in a row, and that node's clock may be the one that is wrong."""
+
+MAX_UNCONFIRMED_SECONDS = 86_400
+"""At the end of a stream a single line is believed to be so much later, but no more."""
+
 
 class JumpGuard:
     """Keeps one wrong clock from closing every window of today.
 
-    It is shown the flows that may close a window. One that is too far ahead is held; when as many
-    as ``CONFIRMATIONS`` are, the stream has really jumped (a recording with a pause) and all are
-    let through; the first that is not ahead refutes those held, which go to ``on_reject``.
+    It is shown the flows that may close a window. One that is too far ahead is held; when enough
+    lines in a row agree on the same hour, the stream has really jumped (a recording with a pause)
+    and they are let through; the first that is not ahead refutes those held, which go to
+    ``on_reject``. The first line of a stream is held until a second one agrees with it.
     """
 
     def __init__(self, on_reject: Callable[[Reject], None]) -> None:
         self._on_reject = on_reject
-        self._held: list[Line] = []
+        self._held: list[tuple[int, Line]] = []
 
-    def admit(self, line: Line, second: int, newest: int | None) -> list[Line]:
+    @property
+    def is_holding(self) -> bool:
+        """Whether the next flow decides about others."""
+        return bool(self._held)
+
+    def admit(self, line: Line, second: int, newest: int | None, nodes: int = 1) -> list[Line]:
         """Give the flows to go on with, in order, instead of ``line``; none while it is held.
 
-        ``second`` is its event time, ``newest`` that of the last flow that was let through.
+        ``second`` is its event time, ``newest`` the foremost time that was let through, ``nodes``
+        how many nodes the stream has had.
         """
-        if newest is None or second <= newest + MAX_JUMP_SECONDS:
-            if self._held:
-                self._refute()
+        if newest is not None and second <= newest + MAX_JUMP_SECONDS:
+            self._refute()
             return [line]
-        self._held.append(line)
-        return self.release() if len(self._held) >= CONFIRMATIONS else []
+        self._held.append((second, line))
+        agreeing = [held for held in self._held if abs(held[0] - second) <= MAX_JUMP_SECONDS]
+        if not _is_confirmed(agreeing, newest is None, nodes):
+            if len(self._held) >= CONFIRMATIONS_OF_ONE_NODE:
+                self._refute()
+            return []
+        self._held = [held for held in self._held if held not in agreeing]
+        self._refute()
+        return [held for _, held in agreeing]
 
-    def release(self) -> list[Line]:
+    def release(self, newest: int | None) -> list[Line]:
         """Give what is held: at the end of a stream nothing refutes it any more."""
-        held, self._held = self._held, []
-        return held
+        held = sorted(self._held, key=lambda one: one[0])
+        self._held = []
+        believed = []
+        for second, line in held:
+            is_alone = len({_stamp(other) for _, other in held}) == 1
+            if newest is None or second - newest <= MAX_UNCONFIRMED_SECONDS or not is_alone:
+                believed.append(line)
+                newest = second
+            else:
+                self._held.append((second, line))
+        self._refute()
+        return believed
 
     def _refute(self) -> None:
-        for line in self.release():
-            assert line.flow is not None
-            node = line.flow.node_name or line.node_name
-            self._on_reject(
-                Reject(
-                    RejectReason.AHEAD,
-                    f"node {node or 'unknown'}",
-                    f"event time {line.flow.time or line.time} is over {MAX_JUMP_SECONDS} s ahead",
-                )
-            )
+        held, self._held = self._held, []
+        for _, line in held:
+            self._on_reject(ahead(line))
+
+
+def ahead(line: Line) -> Reject:
+    """Give the reject of a line whose time is far ahead of its stream."""
+    node = (line.flow.node_name if line.flow is not None else "") or line.node_name
+    detail = f"event time {_stamp(line)} is over {MAX_JUMP_SECONDS} s ahead"
+    return Reject(RejectReason.AHEAD, f"node {node or 'unknown'}", detail)
+
+
+def _is_confirmed(agreeing: list[tuple[int, Line]], is_first: bool, nodes: int) -> bool:
+    if is_first:
+        # The same line twice is no second opinion.
+        stamps = {_stamp(line) for _, line in agreeing}
+        return len(stamps) > 1 or len(agreeing) >= CONFIRMATIONS
+    if len(agreeing) < CONFIRMATIONS:
+        return False
+    heard = {line.flow.node_name or line.node_name for _, line in agreeing if line.flow}
+    return nodes < 2 or len(heard) > 1 or len(agreeing) >= CONFIRMATIONS_OF_ONE_NODE
+
+
+def _stamp(line: Line) -> str:
+    return (line.flow.time if line.flow is not None else "") or line.time

@@ -11,6 +11,20 @@ EXPORTER_TIMEOUT_SECONDS = 60
 """An exporter this far behind the foremost one no longer holds the others' windows open."""
 
 
+MAX_EXPORTERS = 256
+"""Exporters held; of more, those that have been silent for an hour are forgotten."""
+
+_FORGOTTEN_AFTER_SECONDS = 3_600
+
+
+class Gap(Struct, frozen=True):
+    """Missing heartbeats, and the watermarks (epoch seconds) of those around them."""
+
+    missing: int
+    since: int
+    until: int
+
+
 class _Exporter(Struct):
     sequence: int
     watermark: int
@@ -47,21 +61,51 @@ class Watermark:
         """Give each exporter's last sequence number and watermark."""
         return {name: (known.sequence, known.watermark) for name, known in self._exporters.items()}
 
-    def beat(self, heartbeat: Heartbeat) -> int:
-        """Take a heartbeat; give the number of heartbeats that are missing before it.
+    @property
+    def foremost(self) -> int | None:
+        """The latest time that anything of the stream was believed to have."""
+        times = [exporter.watermark for exporter in self._exporters.values()]
+        if self.newest is not None:
+            times.append(self.newest)
+        return max(times, default=None)
 
-        Raises TimestampError where the heartbeat's watermark is no time. A sequence that goes
-        back is a restarted exporter (or a repeated line) and shows no gap.
+    @property
+    def exporter_count(self) -> int:
+        """Exporters that are not far behind the foremost one."""
+        foremost = max((known.watermark for known in self._exporters.values()), default=0)
+        return sum(
+            known.watermark >= foremost - EXPORTER_TIMEOUT_SECONDS
+            for known in self._exporters.values()
+        )
+
+    def beat(self, heartbeat: Heartbeat) -> Gap | None:
+        """Take a heartbeat; give the gap before it, if any are missing.
+
+        Raises TimestampError where the heartbeat's watermark is no time. A repeated heartbeat
+        changes nothing; a sequence that goes back while the watermark goes on is an exporter that
+        was restarted, and shows no gap.
         """
         watermark = parse_ns(heartbeat.watermark) // 1_000_000_000
         known = self._exporters.get(heartbeat.exporter)
         if known is None:
+            if len(self._exporters) >= MAX_EXPORTERS:
+                self._forget_silent()
             self._exporters[heartbeat.exporter] = _Exporter(heartbeat.sequence, watermark)
-            return 0
-        missing = max(0, heartbeat.sequence - known.sequence - 1)
+            return None
+        if heartbeat.sequence <= known.sequence and watermark <= known.watermark:
+            return None
+        missing = heartbeat.sequence - known.sequence - 1
+        gap = Gap(missing, known.watermark, max(known.watermark, watermark))
         known.sequence = heartbeat.sequence
-        known.watermark = max(known.watermark, watermark)
-        return missing
+        known.watermark = gap.until
+        return gap if missing > 0 else None
+
+    def _forget_silent(self) -> None:
+        oldest = max(known.watermark for known in self._exporters.values())
+        oldest -= _FORGOTTEN_AFTER_SECONDS
+        self._exporters = {
+            name: known for name, known in self._exporters.items() if known.watermark >= oldest
+        }
 
     def current(self) -> int | None:
         """Give the watermark; None before the first event."""

@@ -33,3 +33,7 @@ def test_the_longest_gap_is_judged_and_a_longer_one_passed_over() -> None:
 
 def test_a_pause_that_still_lasts_is_passed_over() -> None:
     assert list(due_windows(4, 4 + MAX_EMPTY_WINDOWS + 2, set(), is_first=False)) == []
+
+
+def test_a_window_that_is_named_twice_closes_once() -> None:
+    assert list(due_windows(4, 7, [5, 6, 5], is_first=False)) == [5, 6]

@@ -16,7 +16,7 @@ def due_windows(
     ``closed_through`` is the last one closed. Empty windows between others count too, unless they
     are a pause; those before the first window that holds anything (``is_first``) do not.
     """
-    pending = sorted(number for number in open_windows if closed_through < number < before)
+    pending = sorted({number for number in open_windows if closed_through < number < before})
     following = closed_through + 1
     if is_first:
         if not pending:

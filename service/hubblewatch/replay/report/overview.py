@@ -111,7 +111,7 @@ def _rejects(replay: Replay) -> Text:
     for reason, count in sorted(rejects.counts.items(), key=lambda entry: -entry[1]):
         text.append(f"\n{reason}: {number(count)}")
         for first in rejects.first[reason]:
-            text.append(printable(f"\n  {first.place}: {first.detail}"), "dim")
+            text.append("\n  " + printable(f"{first.place}: {first.detail}"), "dim")
     return text
 
 

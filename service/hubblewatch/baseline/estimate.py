@@ -111,6 +111,14 @@ class Estimate(Struct):
         """Give the robust z-score of a value."""
         return (log1p(max(value, 0.0)) - self.centre) / self.sigma
 
+    def seen_deviation(self, value: float) -> float:
+        """Give the z-score by the scatter seen alone.
+
+        For those who have judged the counting noise exactly: this says whether the subject itself
+        is restless.
+        """
+        return (log1p(max(value, 0.0)) - self.centre) / max(self.scale, _SCALE_FLOOR)
+
     def quantile_range(self, deviations: float = 2.0) -> tuple[float, float]:
         """Give the usual range: values within so many sigma of the centre."""
         spread = deviations * self.sigma

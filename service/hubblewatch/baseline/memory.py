@@ -186,11 +186,12 @@ def _try(memory: SubjectMemory, window: ClosedWindow, number: int) -> None:
     for contact in sorted(window.refused):
         key = trial_key(contact)
         trial = memory.tried.get(key)
+        is_strange = _is_strange(memory, window, window.refused[contact], number)
         if trial is not None:
             trial.last = number
+            trial.stranger = trial.stranger and is_strange
         elif len(memory.tried) < MAX_TRIALS:
-            edge = window.refused[contact]
-            memory.tried[key] = Trial(number, _is_strange(memory, window, edge, number))
+            memory.tried[key] = Trial(number, is_strange)
 
 
 def _is_strange(memory: SubjectMemory, window: ClosedWindow, edge: EdgeKey, number: int) -> bool:

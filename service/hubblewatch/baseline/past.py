@@ -26,15 +26,19 @@ STRANGER_WINDOWS = 60
 
 
 class Span(Struct):
-    """First and last window number in which something was seen, and in how many.
+    """First, second (-1 if none) and last window number in which something was seen.
 
     ``answered`` tells whether any attempt succeeded.
     """
 
     first: int
     last: int
-    windows: int = 1
+    second: int = -1
     answered: bool = True
+
+    def seen_once_before(self, number: int) -> bool:
+        """Tell whether it had been seen in exactly one window before that one."""
+        return self.first < number and not -1 < self.second < number
 
 
 class Trial(Struct, array_like=True):
@@ -171,8 +175,10 @@ def remember(
         if span is None:
             if len(spans) >= bound:
                 del spans[next(iter(spans))]
-            span = Span(number, number, 0, False)
+            spans[name] = Span(number, number, answered=answered)
+            continue
         span.last = number
-        span.windows += 1
         span.answered = span.answered or answered
+        if span.second < 0:
+            span.second = number
         spans[name] = span

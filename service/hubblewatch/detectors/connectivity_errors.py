@@ -38,7 +38,10 @@ class ConnectivityErrorsSettings(BaseModel):
     failures: int = Field(5, ge=1, description="Failures that make a window bad.")
     total_failures: int = Field(15, ge=1, description="Failures in the bad windows together.")
     share: float = Field(0.10, gt=0, le=1, description="Share of connections, of a bad window.")
-    deviations: float = Field(4.0, gt=0, description="Standard deviations above the usual number.")
+    deviations: float = Field(4.0, gt=0, description="Standard deviations of counting above usual.")
+    restless: float = Field(
+        2.0, gt=0, description="Standard deviations of the subject's own scatter above usual."
+    )
     critical_share: float = Field(0.5, gt=0, le=1, description="Share for critical.")
     critical_failures: int = Field(100, ge=1, description="Failures for critical.")
 
@@ -79,7 +82,7 @@ class ConnectivityErrors:
         usual = estimate.usual
         return (
             recent.failed > usual + settings.deviations * sqrt(usual + 1)
-            and estimate.deviation(recent.failed) > settings.deviations / 2
+            and estimate.seen_deviation(recent.failed) > settings.restless
         )
 
     def _finding(self, window: ClosedWindow, bad: list[Recent], estimate: Estimate) -> Finding:

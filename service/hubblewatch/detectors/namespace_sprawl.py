@@ -92,7 +92,7 @@ class NamespaceSprawl:
         settings = self._settings
         met = dict(past.namespaces)
         for name in window.peer_namespaces:
-            met.setdefault(name, Span(number, number, 0))
+            met.setdefault(name, Span(number, number))
         given = past.first - 1
         if is_from_the_beginning(past, stream):
             given += settings.warm_up_windows
@@ -107,7 +107,7 @@ class NamespaceSprawl:
                 continue
             expected = 0.0
             if since > past.first:
-                once = sum(1 for span in known if span.windows == 1)
+                once = sum(1 for span in known if span.seen_once_before(since))
                 expected = (once + 1) * (number - since + 1) / (since - past.first)
             if count < expected + settings.deviations * sqrt(expected):
                 continue

@@ -52,7 +52,10 @@ class PolicyDenialsSettings(BaseModel):
         "than a client that retries one connection makes (a SYN is retried at 1, 3, 7, 15 s).",
     )
     burst_ratio: float = Field(5.0, gt=1, description="A burst is so many times the usual number.")
-    deviations: float = Field(4.0, gt=0, description="Standard deviations above the usual number.")
+    deviations: float = Field(4.0, gt=0, description="Standard deviations of counting above usual.")
+    restless: float = Field(
+        2.0, gt=0, description="Standard deviations of the subject's own scatter above usual."
+    )
 
 
 class _Case(Struct):
@@ -100,7 +103,7 @@ class PolicyDenials:
                 total >= attempts
                 and sum(1 for denied in recent if denied) >= least
                 and total > expected + settings.deviations * sqrt(expected + 1)
-                and (usual == 0 or estimate.deviation(total / windows) > settings.deviations / 2)
+                and (usual == 0 or estimate.seen_deviation(total / windows) > settings.restless)
             ):
                 return _Case(Severity.WARNING, total, expected, windows)
         return None

@@ -29,7 +29,7 @@ def usual_of_others(
     closing: Closing,
     memory: Memory,
 ) -> list[float]:
-    """Give the usual values above zero of the namespace's other subjects, lowest first.
+    """Give the usual values of the namespace's other subjects, lowest first.
 
     Subjects without any past yet are taken with what they show in this closing.
     """
@@ -41,4 +41,4 @@ def usual_of_others(
     for window in closing.windows:
         if window.subject.namespace == subject.namespace:
             values.setdefault(window.subject, count(window))
-    return sorted(value for other, value in values.items() if other != subject and value > 0)
+    return sorted(value for other, value in values.items() if other != subject)

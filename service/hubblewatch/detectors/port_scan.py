@@ -22,7 +22,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hubblewatch.baseline.memory import Memory
 from hubblewatch.baseline.past import TRIAL_WINDOWS, SubjectMemory, split_trial
-from hubblewatch.detectors.finding import Finding, PeerRef, Reason, Severity, shown_evidence
+from hubblewatch.detectors.finding import (
+    MAX_SHOWN,
+    Finding,
+    PeerRef,
+    Reason,
+    Severity,
+    shown_evidence,
+)
 from hubblewatch.detectors.wording import counted, listed, name_of, span_of
 from hubblewatch.window.closed import INBOUND, ClosedWindow, ContactKey
 from hubblewatch.window.closing import Closing
@@ -93,7 +100,7 @@ class PortScan:
         peers, evidence = shown_evidence(window, "unsuccessful", edges.__contains__)
         scanned = _peer_at(window, scan.address)
         if inbound:
-            peers.insert(0, PeerRef(scan.address, "", sorted(scan.ports)[:10], len(scan.ports)))
+            peers = [PeerRef(s.address, "", sorted(s.ports)[:MAX_SHOWN]) for s in scans[:MAX_SHOWN]]
             who = f"{scan.address} tried {counted(len(scan.ports), 'port')} of {name_of(subject)}"
         else:
             who = f"{name_of(subject)} tried {counted(len(scan.ports), 'port')} of {scanned}"

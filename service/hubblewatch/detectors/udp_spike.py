@@ -3,7 +3,7 @@
 Signal: UDP attempts that name resolution does not explain (see ``unexplained_udp``), against the
 subject's own past, as a robust z-score, a ratio and an absolute excess, all three; critical from
 ten times the usual and a thousand a window. Where TCP rises too, as much more UDP is expected: that
-is load. A subject without a past of its own is compared with the other subjects of the stream. The
+is load. A subject without a past of its own is compared with the others of its namespace. The
 namespace's share is judged in ``udp_share``.
 
 Defaults: 100 attempts a window are under two a second, what one chatty client makes; a factor of
@@ -31,9 +31,10 @@ from hubblewatch.detectors.wording import counted, from_whom, listed, name_of, s
 from hubblewatch.window.closed import ClosedWindow
 from hubblewatch.window.closing import Closing
 
-_DNS_PORT = 53
 _LEAST_PAST = 3
 """Values from which a cold subject's own median says something."""
+_LEAST_OTHERS = 2
+"""Other subjects of the namespace from which they say what is usual."""
 _LOAD_NOISE = 10
 """TCP attempts a window below which their number says nothing of load."""
 
@@ -102,8 +103,10 @@ class UdpSpike:
         settings = self._settings
         past = memory.subject(window.subject)
         estimate = past.estimate("udp")
-        udp = unexplained_udp(window) - forwarded_lookups(window, closing)
+        udp = unexplained_udp(window)
         against = self._usual(window, past, closing, memory)
+        if against is None:
+            return None
         usual = against.usual * _load(window, past)
         if udp - usual < against.excess or udp < against.ratio * usual:
             return None
@@ -127,7 +130,7 @@ class UdpSpike:
 
     def _usual(
         self, window: ClosedWindow, past: SubjectMemory, closing: Closing, memory: Memory
-    ) -> _Usual:
+    ) -> _Usual | None:
         settings = self._settings
         estimate = past.estimate("udp")
         if estimate.state is not BaselineState.COLD:
@@ -142,17 +145,19 @@ class UdpSpike:
         others = usual_of_others(window.subject, "udp", unexplained_udp, closing, memory)
         if is_from_the_beginning(past, memory.stream):
             # It may have been like this for years: only what stands out from all others counts.
+            if len(others) < _LEAST_OTHERS:
+                return None
             return _Usual(
-                others[-1] if others else 0.0,
+                others[-1],
                 settings.ratio * settings.cold_factor,
                 settings.unknown_attempts,
-                "the busiest of the other workloads, for it has no past yet",
+                "the busiest other workload of its namespace, for it has no past yet",
             )
         return _Usual(
             others[len(others) * 9 // 10] if others else 0.0,
             settings.ratio,
             settings.unknown_attempts,
-            "nine in ten of the other workloads, for it is new",
+            "nine in ten other workloads of its namespace, for it is new",
         )
 
     def _finding(
@@ -207,26 +212,6 @@ class UdpSpike:
             ports=ports,
             baseline=str(past.estimate("udp").state),
         )
-
-
-def forwarded_lookups(window: ClosedWindow, closing: Closing) -> int:
-    """UDP attempts on port 53 of a resolver that pass on questions it was asked.
-
-    A resolver asks at most once for each question put to it, so a flood of questions is the
-    client's, not the resolver's.
-    """
-    if not window.udp_dns:
-        return 0
-    resolver = (window.subject.namespace, window.subject.workload)
-    asked = sum(
-        counts.attempts
-        for other in closing.windows
-        if other.udp_dns
-        for edge, counts in other.edges.items()
-        if edge.port == _DNS_PORT and (edge.namespace, edge.workload) == resolver
-    )
-    explained = min(window.udp_dns, LOOKUPS_PER_CONNECTION * max(window.tcp, 1))
-    return min(window.udp_dns - explained, asked)
 
 
 def _load(window: ClosedWindow, past: SubjectMemory) -> float:

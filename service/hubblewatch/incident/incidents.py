@@ -84,8 +84,25 @@ class Incidents:
             self.changed.add(incident.id)
             if entry is not None or incident.quiet >= RESOLVE_AFTER_WINDOWS:
                 del self.open[incident.id]
-                records.append(self._record(closing, incident, Transition.RESOLVE))
+                records.append(
+                    self._record(closing.start, closing.end, incident, Transition.RESOLVE)
+                )
         return records
+
+    def standing(self) -> list[AlertRecord]:
+        """Give each open incident as its last record, as far as it is remembered.
+
+        For those who show what is open after a restart; the window is the incident's whole time.
+        """
+        return [
+            self._record(
+                incident.first_start,
+                incident.last_end,
+                incident,
+                Transition.WORSE if incident.worsened else Transition.OPEN,
+            )
+            for incident in self.open.values()
+        ]
 
     def _extend(self, closing: Closing, finding: Finding, seen: set[str]) -> AlertRecord | None:
         subject = finding.subject
@@ -103,7 +120,7 @@ class Incidents:
                 name, finding, finding.severity, closing.start, closing.end, completeness=share
             )
             self.open[name] = incident
-            return self._record(closing, incident, Transition.OPEN)
+            return self._record(closing.start, closing.end, incident, Transition.OPEN)
         incident.quiet = 0
         incident.last_end = closing.end
         incident.completeness = min(incident.completeness, share)
@@ -111,20 +128,22 @@ class Incidents:
             incident.severity = finding.severity
             incident.finding = finding
             incident.worsened += 1
-            return self._record(closing, incident, Transition.WORSE)
+            return self._record(closing.start, closing.end, incident, Transition.WORSE)
         return None
 
     def _has_parent(self, finding: Finding, firing: set[tuple[Subject, str]]) -> bool:
         parents = self._parents.get(finding.detector, frozenset())
         return any((finding.subject, parent) in firing for parent in parents)
 
-    def _record(self, closing: Closing, incident: Incident, transition: Transition) -> AlertRecord:
+    def _record(
+        self, begin: int, end: int, incident: Incident, transition: Transition
+    ) -> AlertRecord:
         finding = incident.finding
         subject = finding.subject
         first = format_seconds(incident.first_start)
         step = transition if transition is not Transition.WORSE else f"worse-{incident.worsened}"
         resolved = transition is Transition.RESOLVE
-        start = incident.first_start if resolved else closing.start
+        start = incident.first_start if resolved else begin
         return AlertRecord(
             id=alert_id(incident.id, first, step),
             incident=incident.id,
@@ -137,8 +156,8 @@ class Incidents:
             pods=finding.pods,
             direction=subject.direction,
             peers=finding.peers,
-            window_start=format_seconds(closing.start),
-            window_end=format_seconds(closing.end),
+            window_start=format_seconds(begin),
+            window_end=format_seconds(end),
             first_seen=first,
             last_seen=format_seconds(incident.last_end),
             observed=round(finding.observed, 3),

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import pytest
+from tests.closings import WHOLE, Stream, attempts, seen
+
+from hubblewatch.attempt.evidence import Outcome
+from hubblewatch.detectors.connectivity_errors import (
+    ConnectivityErrors,
+    ConnectivityErrorsSettings,
+)
+from hubblewatch.detectors.finding import Finding
+from hubblewatch.window.completeness import Completeness
+
+
+@pytest.fixture
+def stream() -> Stream:
+    return Stream(ConnectivityErrors(ConnectivityErrorsSettings()))
+
+
+def minute(
+    stream: Stream,
+    failed: int,
+    allowed: int = 20,
+    outcome: Outcome = Outcome.FAILED,
+    completeness: Completeness = WHOLE,
+) -> list[Finding]:
+    attempts(stream.window(), allowed)
+    attempts(stream.window(), failed, "bank/ledger", 5_432, outcome=outcome)
+    return stream.close(completeness=completeness)
+
+
+@pytest.mark.parametrize("past", [0, 5, 60])
+@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.DROPPED])
+def test_failures_in_two_of_three_windows_are_found(
+    stream: Stream, past: int, outcome: Outcome
+) -> None:
+    stream.repeat(past)
+    assert minute(stream, 15, outcome=outcome) == []
+    (finding,) = minute(stream, 15, outcome=outcome)
+    assert finding.severity.value == "warning"
+    assert finding.observed == 30
+
+
+def test_one_bad_window_is_quiet(stream: Stream) -> None:
+    stream.repeat(60)
+    assert [minute(stream, failed) for failed in (500, 0, 0, 500, 0, 0)] == [[]] * 6
+
+
+def test_a_small_share_is_quiet(stream: Stream) -> None:
+    stream.repeat(60, 1_000)
+    assert [minute(stream, 50, 1_000) for _ in range(5)] == [[]] * 5
+
+
+def test_a_few_failures_are_quiet_even_if_they_are_all(stream: Stream) -> None:
+    stream.repeat(60)
+    assert [minute(stream, 4, 0) for _ in range(5)] == [[]] * 5
+
+
+def test_denials_are_not_counted(stream: Stream) -> None:
+    stream.repeat(60)
+    assert [minute(stream, 500, outcome=Outcome.DENIED) for _ in range(5)] == [[]] * 5
+
+
+def test_failures_that_were_always_there_are_quiet(stream: Stream) -> None:
+    for _ in range(900):
+        minute(stream, 20)
+    assert [minute(stream, failed) for failed in (20, 24, 17, 28)] == [[]] * 4
+
+
+def test_lookups_do_not_dilute_the_share(stream: Stream) -> None:
+    stream.repeat(60)
+    for _ in range(2):
+        attempts(stream.window(), 100, "kube-system/coredns", 53, "udp")
+        found = minute(stream, 12, 8)
+    assert len(found) == 1
+    assert found[0].summary.startswith("60% of the connections of shop/cart fail")
+
+
+def test_it_is_critical_when_most_of_many_fail(stream: Stream) -> None:
+    stream.repeat(60)
+    minute(stream, 100)
+    (finding,) = minute(stream, 100)
+    assert finding.severity.value == "critical"
+
+
+@pytest.mark.parametrize("completeness", [seen(0.95, ["node-a"]), seen(0.6, ["node-a"]), seen(0.7)])
+def test_a_silent_node_or_losses_make_it_quiet(stream: Stream, completeness: Completeness) -> None:
+    stream.repeat(60)
+    assert minute(stream, 30) == []
+    for _ in range(10):
+        assert minute(stream, 30, completeness=completeness) == []
+
+
+def test_windows_with_a_silent_node_do_not_count_afterwards(stream: Stream) -> None:
+    stream.repeat(60)
+    minute(stream, 30, completeness=seen(0.95, ["node-a"]))
+    minute(stream, 30, completeness=seen(0.95, ["node-a"]))
+    assert minute(stream, 30) == []
+    assert len(minute(stream, 30)) == 1
+
+
+def test_it_tells_reset_from_dropped_and_names_the_peer(stream: Stream) -> None:
+    stream.repeat(60)
+    minute(stream, 30)
+    attempts(stream.window(), 4, outcome=Outcome.DROPPED)
+    (finding,) = minute(stream, 30)
+    assert "30 reset or unanswered and 4 dropped on the way" in finding.description
+    assert "shop/cart -> bank/ledger:5432/tcp (30)" in finding.description

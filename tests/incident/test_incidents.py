@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import msgspec
+from tests.closings import FIRST, closing_of, finding, seen
+
+from hubblewatch.alert.record import AlertRecord, AlertStatus, Transition
+from hubblewatch.detectors.finding import Finding, Severity
+from hubblewatch.detectors.registry import PARENTS
+from hubblewatch.incident.incidents import RESOLVE_AFTER_WINDOWS, Incident, Incidents
+from hubblewatch.incident.suppression_list import parse_suppressions
+from hubblewatch.incident.suppressions import Suppressions
+from hubblewatch.window.closed import OUTBOUND, Subject
+
+STOCK = Subject("shop", "stock", OUTBOUND)
+
+
+class Timeline:
+    """Shows incidents one minute after another."""
+
+    def __init__(self, suppressions: Suppressions | None = None) -> None:
+        self.incidents = Incidents("default", PARENTS)
+        self.suppressions = suppressions or Suppressions()
+        self.number = FIRST
+
+    def minute(self, *findings: Finding, share: float = 1.0) -> list[AlertRecord]:
+        closing = closing_of([], self.number, seen(share))
+        self.number += 1
+        return self.incidents.update(closing, findings, self.suppressions)
+
+    def quiet(self, minutes: int, share: float = 1.0) -> list[AlertRecord]:
+        return [record for _ in range(minutes) for record in self.minute(share=share)]
+
+
+def suppressed(fields: str) -> Suppressions:
+    return parse_suppressions(
+        f"- name: one\n  {fields}\n  expires: never\n  owner: me\n  reason: known\n"
+    )
+
+
+def test_a_finding_opens_an_incident() -> None:
+    (record,) = Timeline().minute(finding())
+    assert record.transition is Transition.OPEN
+    assert record.status is AlertStatus.FIRING
+    assert (record.namespace, record.workload, record.direction) == ("shop", "cart", "outbound")
+    assert record.window_start == record.first_seen == "2026-03-02T08:00:00Z"
+    assert record.last_seen == "2026-03-02T08:01:00Z"
+    assert record.runbook.endswith("/docs/runbooks/policy-denials.md")
+
+
+def test_the_same_finding_again_extends_it_without_a_word() -> None:
+    timeline = Timeline()
+    timeline.minute(finding())
+    assert timeline.minute(finding(observed=99.0)) == []
+    assert len(timeline.incidents.open) == 1
+
+
+def test_a_higher_severity_is_told_with_what_was_found_then() -> None:
+    timeline = Timeline()
+    timeline.minute(finding())
+    (record,) = timeline.minute(finding(severity=Severity.CRITICAL, observed=99.0))
+    assert record.transition is Transition.WORSE
+    assert (record.severity, record.observed) == (Severity.CRITICAL, 99.0)
+    assert record.first_seen == "2026-03-02T08:00:00Z"
+
+
+def test_a_lower_severity_changes_nothing() -> None:
+    timeline = Timeline()
+    timeline.minute(finding(severity=Severity.CRITICAL))
+    assert timeline.minute(finding()) == []
+    (incident,) = timeline.incidents.open.values()
+    assert incident.severity is Severity.CRITICAL
+
+
+def test_five_quiet_windows_resolve_it() -> None:
+    timeline = Timeline()
+    (opened,) = timeline.minute(finding())
+    assert timeline.quiet(RESOLVE_AFTER_WINDOWS - 1) == []
+    (record,) = timeline.minute()
+    assert (record.status, record.transition) == (AlertStatus.RESOLVED, Transition.RESOLVE)
+    assert record.incident == opened.incident
+    assert record.last_seen == "2026-03-02T08:01:00Z"
+    assert timeline.incidents.open == {}
+
+
+def test_a_window_that_shows_it_again_begins_the_quiet_anew() -> None:
+    timeline = Timeline()
+    timeline.minute(finding())
+    timeline.quiet(4)
+    timeline.minute(finding())
+    assert timeline.quiet(4) == []
+    assert len(timeline.minute()) == 1
+
+
+def test_incomplete_windows_do_not_resolve() -> None:
+    timeline = Timeline()
+    timeline.minute(finding())
+    assert timeline.quiet(20, share=0.5) == []
+    assert len(timeline.quiet(RESOLVE_AFTER_WINDOWS)) == 1
+
+
+def test_the_lowest_completeness_of_its_windows_is_told() -> None:
+    timeline = Timeline()
+    timeline.minute(finding(), share=0.9)
+    timeline.minute(finding(), share=0.6)
+    (record,) = timeline.quiet(RESOLVE_AFTER_WINDOWS)
+    assert record.completeness == 0.6
+
+
+def test_another_subject_another_key_and_another_detector_are_other_incidents() -> None:
+    findings = [
+        finding(),
+        finding(subject=STOCK),
+        finding(key="peer"),
+        finding("udp-spike"),
+    ]
+    records = Timeline().minute(*findings)
+    assert len({record.incident for record in records}) == 4
+
+
+def test_ids_depend_on_what_it_is_about_and_on_nothing_else() -> None:
+    (one,) = Timeline().minute(finding())
+    (other,) = Timeline().minute(finding(observed=77.0, score=9.0, summary="else"))
+    assert (one.id, one.incident) == (other.id, other.incident)
+
+
+def test_an_incident_that_comes_back_keeps_its_id_and_sends_new_records() -> None:
+    timeline = Timeline()
+    (first,) = timeline.minute(finding())
+    timeline.quiet(RESOLVE_AFTER_WINDOWS)
+    (second,) = timeline.minute(finding())
+    assert first.incident == second.incident
+    assert first.id != second.id
+
+
+def test_a_parent_hides_its_effects_on_the_same_subject_only() -> None:
+    records = Timeline().minute(
+        finding("policy-denials"),
+        finding("port-scan"),
+        finding("policy-denials", subject=STOCK),
+    )
+    told = {(record.detector, record.workload) for record in records}
+    assert told == {("port-scan", "cart"), ("policy-denials", "stock")}
+
+
+def test_an_open_parent_hides_effects_that_show_later() -> None:
+    timeline = Timeline()
+    timeline.minute(finding("port-scan"))
+    assert timeline.minute(finding("policy-denials")) == []
+
+
+def test_an_effect_that_showed_first_resolves_under_its_parent() -> None:
+    timeline = Timeline()
+    timeline.minute(finding("policy-denials"))
+    records = []
+    for _ in range(RESOLVE_AFTER_WINDOWS):
+        records += timeline.minute(finding("policy-denials"), finding("port-scan"))
+    assert [(r.detector, r.transition) for r in records] == [
+        ("port-scan", Transition.OPEN),
+        ("policy-denials", Transition.RESOLVE),
+    ]
+
+
+def test_a_suppressed_finding_opens_nothing_and_is_counted() -> None:
+    timeline = Timeline(suppressed("workload: cart"))
+    assert timeline.minute(finding()) == []
+    assert timeline.incidents.open == {}
+    assert timeline.incidents.suppressed == {"one": 1}
+
+
+def test_a_suppressed_parent_still_hides_its_effects() -> None:
+    timeline = Timeline(suppressed("detector: port-scan"))
+    assert timeline.minute(finding("port-scan"), finding("policy-denials")) == []
+
+
+def test_an_open_incident_ends_when_it_is_suppressed() -> None:
+    timeline = Timeline()
+    timeline.minute(finding())
+    timeline.suppressions = suppressed("workload: cart")
+    (record,) = timeline.minute(finding())
+    assert record.transition is Transition.RESOLVE
+    assert timeline.incidents.open == {}
+    assert timeline.incidents.suppressed["one"] >= 1
+
+
+def test_an_open_incident_of_an_incomplete_stream_ends_when_it_is_suppressed() -> None:
+    timeline = Timeline()
+    timeline.minute(finding())
+    timeline.suppressions = suppressed("workload: cart")
+    (record,) = timeline.minute(share=0.5)
+    assert record.transition is Transition.RESOLVE
+
+
+def test_model_and_trial_mode_are_passed_on() -> None:
+    (record,) = Timeline().minute(finding(model="forest-1", shadow=True))
+    assert (record.model, record.shadow) == ("forest-1", True)
+
+
+def test_an_open_incident_reads_back_as_it_was_written() -> None:
+    timeline = Timeline()
+    timeline.minute(finding(pods=["cart-0"]))
+    (incident,) = timeline.incidents.open.values()
+    encoded = msgspec.msgpack.encode(incident)
+    assert msgspec.msgpack.decode(encoded, type=Incident) == incident

@@ -100,6 +100,22 @@ def other_bits(flow: Flow, kind: int) -> int:
     return bits
 
 
+def proxied_responder(flow: Flow) -> tuple[str, int] | None:
+    """Give address and port to which an event shows the L7 proxy speaking; None if it does not."""
+    addresses, layer4 = flow.IP, flow.l4
+    if addresses is None or layer4 is None:
+        return None
+    header = layer4.TCP or layer4.UDP or layer4.SCTP
+    if header is None:
+        return None
+    kind = flow.event_type.type if flow.event_type is not None else 0
+    if kind == TRACE and flow.verdict == "FORWARDED":
+        shown = _POINT_BITS.get(flow.trace_observation_point, 0)
+    else:
+        shown = max(other_bits(flow, kind), 0)
+    return (addresses.destination, header.destination_port) if shown & e.PROXIED else None
+
+
 def _likely_kind(flow: Flow) -> int:
     """The event type that a field mask left out, as far as other members tell."""
     if flow.l7 is not None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from hubblewatch.attempt import evidence as e
-from hubblewatch.attempt.connection import ICMP, UDP, Connection
+from hubblewatch.attempt.connection import ICMP, SCTP, TCP, UDP, Connection
+from hubblewatch.attempt.event import TRACE, icmp_bits, other_bits
 from hubblewatch.attempt.evidence import Direction
+from hubblewatch.flow.schema import Flow
 
 
 def opener(
@@ -73,3 +75,48 @@ def _target(connection: Connection) -> tuple[str, int, int]:
     if e.direction(connection.evidence) is Direction.BACK:
         return low_address, low, connection.protocol
     return high_address, high, connection.protocol
+
+
+def source_opened(flow: Flow) -> bool:
+    """Judge by a single event whether its source opened the connection.
+
+    It is what a window would say if it had seen no other event of the connection. An event without
+    addresses or of no packet counts as its source's.
+    """
+    addresses, layer4 = flow.IP, flow.l4
+    if addresses is None or layer4 is None:
+        return True
+    protocol = TCP
+    if (segment := layer4.TCP) is not None:
+        source_port, destination_port = segment.source_port, segment.destination_port
+        flags = segment.flags
+        if flags is not None and flags.SYN:
+            return not flags.ACK
+        bits = 0
+    elif (datagram := layer4.UDP or layer4.SCTP) is not None:
+        protocol = UDP if layer4.UDP is not None else SCTP
+        source_port, destination_port = datagram.source_port, datagram.destination_port
+        bits = 0
+    elif (message := layer4.ICMPv4 or layer4.ICMPv6) is not None:
+        protocol = ICMP
+        bits, source_port = icmp_bits(message, 4 if layer4.ICMPv4 is not None else 6)
+        destination_port = source_port
+    else:
+        return True
+    kind = flow.event_type.type if flow.event_type is not None else 0
+    if kind == TRACE and flow.verdict == "FORWARDED":
+        is_reply = flow.is_reply
+        if is_reply or (is_reply is None and flow.reply):
+            bits |= e.REPLY
+        elif is_reply is False:
+            bits |= e.REQUEST
+    else:
+        more = other_bits(flow, kind)
+        if more < 0:
+            return True
+        bits |= more
+    if source_port < destination_port or (
+        source_port == destination_port and addresses.source < addresses.destination
+    ):
+        return opener(protocol, bits, source_port, destination_port) is Direction.FORTH
+    return opener(protocol, bits << e.BACK, destination_port, source_port) is Direction.BACK

@@ -13,7 +13,7 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
 PIP := env -u PIP_FIND_LINKS -u PIP_NO_BINARY -u PIP_CONSTRAINT -u PIP_REQUIRE_VIRTUALENV \
 	$(BIN)/python -m pip --disable-pip-version-check
 
-DEMO_ARGS ?=
+DEMO_ARGS ?= deploy/demo/recording.jsonl.zst
 TEST_ARGS ?=
 BENCH_ARGS ?=
 KAFKA_ARGS ?=

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from msgspec import structs
+
 from hubblewatch.detectors.registry import PARENTS, build_detectors
 from hubblewatch.flow.reject import Reject
 from hubblewatch.pipeline import Pipeline, PipelineSettings
@@ -25,15 +27,24 @@ def pipeline_settings(settings: Settings) -> PipelineSettings:
 
 
 def build_pipeline(
-    settings: Settings, on_reject: Callable[[Reject], None] = lambda _: None
+    settings: Settings,
+    on_reject: Callable[[Reject], None] = lambda _: None,
+    *,
+    judges_source: bool = True,
 ) -> Pipeline:
     """Build the detection of one stream, with the enabled detectors.
+
+    Of several partitions of one stream only one ``judges_source``: what is said of the exporters
+    and nodes would else be said by each.
 
     Lines that the pipeline itself refuses (a time that is none) go to ``on_reject``, where the
     caller's own refused lines go too.
     """
     return Pipeline(
-        pipeline_settings(settings), build_detectors(settings.detectors), PARENTS, on_reject
+        structs.replace(pipeline_settings(settings), judges_source=judges_source),
+        build_detectors(settings.detectors),
+        PARENTS,
+        on_reject,
     )
 
 

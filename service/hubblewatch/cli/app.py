@@ -10,11 +10,13 @@ from typing import Annotated, Any
 import typer
 
 from hubblewatch import __version__
+from hubblewatch.cli.detect import detect
 from hubblewatch.cli.replay import replay
 from hubblewatch.cli.simulate import simulate
 from hubblewatch.cli.topics import topics
 
 COMMANDS: dict[str, Callable[..., Any]] = {
+    "detect": detect,
     "replay": replay,
     "simulate": simulate,
     "topics": topics,

@@ -7,6 +7,7 @@ from hubblewatch.settings.log import LogSettings
 from hubblewatch.settings.model import Settings
 from hubblewatch.settings.serve import ServeSettings
 from hubblewatch.settings.window import WindowSettings
+from hubblewatch.settings.worker import WorkerSettings
 
 __all__ = [
     "KafkaSecuritySettings",
@@ -16,5 +17,6 @@ __all__ = [
     "Settings",
     "SettingsBlock",
     "WindowSettings",
+    "WorkerSettings",
     "load_settings",
 ]

@@ -14,6 +14,7 @@ from hubblewatch.settings.kafka import KafkaSettings
 from hubblewatch.settings.log import LogSettings
 from hubblewatch.settings.serve import ServeSettings
 from hubblewatch.settings.window import WindowSettings
+from hubblewatch.settings.worker import WorkerSettings
 
 
 class Settings(BaseSettings):
@@ -39,6 +40,7 @@ class Settings(BaseSettings):
     """YAML list of what is known and shall not raise alerts."""
 
     kafka: KafkaSettings = KafkaSettings()
+    worker: WorkerSettings = WorkerSettings()
     window: WindowSettings = WindowSettings()
     detectors: DetectorSettings = DetectorSettings()
     serve: ServeSettings = ServeSettings()

@@ -1,8 +1,8 @@
 """The Faust app: hands records of the flows topic to the partitions, and nothing else.
 
-All that is particular to Faust and to its traps is in this module. Offsets are committed in the
-partitions' own transactions, so Faust acknowledges nothing; a failed commit ends the run, and the
-next one begins at the committed offsets.
+All that is particular to Faust and to its traps is in this module and in ``measure``. Offsets are
+committed in the partitions' own transactions, so Faust acknowledges nothing; what goes wrong ends
+the run, and the next one begins at the committed offsets.
 """
 
 from __future__ import annotations
@@ -10,87 +10,157 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import faust
 from faust.types import StreamT
 from msgspec import Struct
 
-from hubblewatch.worker.ledger import LedgerError
+from hubblewatch.kafka.connection import BrokerCredentials
+from hubblewatch.worker.errors import FaustError
 from hubblewatch.worker.partitions import Partitions
 
 log = logging.getLogger(__name__)
 
-STOP_TIMEOUT_SECONDS = 8.0
+GIVE_UP_TIMEOUT_SECONDS = 3.5
+STOP_TIMEOUT_SECONDS = 4.0
+"""Both together leave a second of the ten in which a stop has to be done."""
+
 TICK_SECONDS = 1.0
 
 
+class StuckError(FaustError):
+    """Faust did not stop: threads are left that may still be members of the group.
+
+    Only the end of the process is sure to end them.
+    """
+
+
 class AppSettings(Struct, frozen=True):
-    """What Faust needs to know. ``credentials`` is one of Faust's credential objects or None."""
+    """What Faust needs to know. Sizes and times as in the settings' block ``worker``."""
 
     group: str
     topic: str
-    bootstrap_servers: list[str]
+    brokers: list[str]
+    credentials: BrokerCredentials | None = None
+    client_id: str = "hubblewatch"
     instance: str | None = None
-    credentials: Any = None
     session_timeout_seconds: float = 30.0
-    heartbeat_seconds: float = 3.0
     buffered_records: int = 64
-    quiet_after_seconds: float = 15.0
+    request_timeout_seconds: float = 40.0
 
 
 class FlowApp:
-    """One run of the worker, from joining the group to leaving it."""
+    """One run of the worker, from joining the group to leaving it.
+
+    ``on_tick`` is awaited once a second.
+    """
 
     def __init__(
-        self, settings: AppSettings, partitions: Partitions, on_tick: Callable[[FlowApp], None]
+        self,
+        settings: AppSettings,
+        partitions: Partitions,
+        on_tick: Callable[[FlowApp], Any],
+        on_assigned: Callable[[frozenset[int]], None] = lambda _: None,
     ) -> None:
         self._settings = settings
         self._partitions = partitions
         self._on_tick = on_tick
-        self._failure: LedgerError | None = None
-        self._stop = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._on_new_assignment = on_assigned
+        self._failure: BaseException | None = None
+        self._ended = asyncio.Event()
+        self._restoring: asyncio.Task[None] | None = None
+        self._is_assigned = False
+        self._is_counting = False
         self.app = self._build()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until ``stop`` is set; raise LedgerError if a commit or a restore failed."""
-        waiting = [asyncio.create_task(stop.wait()), asyncio.create_task(self._stop.wait())]
-        ticking = asyncio.create_task(self._tick())
+        """Work until ``stop`` is set; raise RunError when something failed on the way.
+
+        Raises StuckError if Faust cannot be stopped.
+        """
+        running = [
+            asyncio.create_task(self._start()),
+            asyncio.create_task(self._watched(self._tick())),
+            asyncio.create_task(self._ended.wait()),
+            asyncio.create_task(stop.wait()),
+        ]
         try:
-            await self.app.start()
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            # Also while Faust starts: it waits for its partitions, however long that takes.
+            await asyncio.wait(running[2:], return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (*waiting, ticking, *self._tasks):
+            for task in running:
                 task.cancel()
-            await self._partitions.give_up()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.app.stop(), STOP_TIMEOUT_SECONDS)
+            await asyncio.wait(running, timeout=1.0)
+            await self._end()
         if self._failure is not None:
             raise self._failure
 
-    def lag(self) -> dict[int, int]:
-        """Give records between the last one counted and the end of each assigned partition."""
+    @property
+    def is_assigned(self) -> bool:
+        """Whether the group has given this worker its partitions, be it none."""
+        return self._is_assigned
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether nothing that was fetched waits to be counted."""
+        queued = sum(queue.qsize() for queue in self.app.flow_control._queues)
+        return queued == 0 and not self._is_counting
+
+    async def log_ends(self) -> dict[int, tuple[int, int]]:
+        """Ask Kafka for each partition's end, and the consumer for the next offset it fetches.
+
+        Raises ConsumerNotStarted before there is a consumer, and aiokafka's errors.
+        """
         consumer = self.app.consumer
-        lags = {}
-        for tp in consumer.assignment():
-            end = consumer.highwater(tp)
-            counted = self._partitions.next_offset(tp.partition)
-            if counted is not None:
-                lags[tp.partition] = max(0, (end or 0) - counted)
-        return lags
+        assigned = list(consumer.assignment())
+        if not assigned:
+            return {}
+        ends = await consumer.highwaters(*assigned)
+        positions = [await consumer.position(tp) for tp in assigned]
+        return {
+            tp.partition: (ends[tp], position or 0)
+            for tp, position in zip(assigned, positions, strict=True)
+        }
+
+    async def _start(self) -> None:
+        try:
+            await self.app.start()
+            await self.app.wait_until_stopped()
+        except Exception as error:  # noqa: BLE001
+            # Faust raises whatever its drivers raise.
+            self._fail(FaustError(f"Faust did not start: {error!r}"))
+        else:
+            self._fail(FaustError(f"Faust crashed: {self.app.crash_reason!r}"))
+
+    async def _end(self) -> None:
+        await self._cancel_restore()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._partitions.give_up(), GIVE_UP_TIMEOUT_SECONDS)
+        try:
+            await asyncio.wait_for(self.app.stop(), STOP_TIMEOUT_SECONDS)
+        except TimeoutError:
+            raise StuckError("Faust did not stop") from self._failure
+        except Exception as error:  # noqa: BLE001
+            # It has crashed already; what it says about that must not hide why.
+            log.warning("Faust did not stop in order: %r", error)
 
     def _build(self) -> faust.App:
         settings = self._settings
-        app = faust.App(
+        app = _App(
             settings.group,
-            broker=[f"kafka://{server}" for server in settings.bootstrap_servers],
-            broker_credentials=settings.credentials,
+            broker=settings.brokers,
+            broker_client_id=settings.client_id,
+            broker_credentials=_credentials(settings.credentials),
             broker_session_timeout=settings.session_timeout_seconds,
-            broker_heartbeat_interval=settings.heartbeat_seconds,
+            broker_heartbeat_interval=settings.session_timeout_seconds / 10,
+            broker_request_timeout=max(
+                settings.request_timeout_seconds, settings.session_timeout_seconds + 5
+            ),
             consumer_auto_offset_reset="earliest",
-            consumer_group_instance_id=settings.instance or "",
+            # Not an empty text: that would be the name of all who have none.
+            consumer_group_instance_id=settings.instance,
             cython_optimizations=True,
             store="memory://",
             stream_buffer_maxsize=settings.buffered_records,
@@ -99,19 +169,20 @@ class FlowApp:
             topic_disable_leader=True,
             value_serializer="raw",
             web_enabled=False,
-            loghandlers=[],
-            logging_config={"version": 1, "disable_existing_loggers": False},
         )
         topic = app.topic(settings.topic, value_serializer="raw", key_serializer="raw", acks=False)
 
         async def detect(stream: StreamT[bytes]) -> None:
             async for event in stream.events():
                 message = event.message
-                try:
-                    await self._partitions.take(message.partition, event.value, message.offset)
-                except LedgerError as error:
-                    self._fail(error)
-                    return
+                # Nothing is raised into Faust: it would pass the record by and go on.
+                self._is_counting = True
+                await self._watched(
+                    self._partitions.take(message.partition, event.value, message.offset)
+                )
+                self._is_counting = False
+                if self._failure is not None:
+                    await asyncio.Event().wait()
 
         app.agent(topic, concurrency=1)(detect)
         app.on_partitions_revoked.connect(self._on_revoked, weak=False)
@@ -119,35 +190,59 @@ class FlowApp:
         return app
 
     async def _on_revoked(self, *_: Any, **__: Any) -> None:
+        self._is_assigned = False
+        await self._cancel_restore()
         await self._partitions.give_up()
 
-    async def _on_assigned(self, _: Any, assigned: set[Any], **__: Any) -> None:
-        await self._partitions.give_up()
+    async def _on_assigned(self, _: Any, assigned: Iterable[Any], **__: Any) -> None:
         numbers = frozenset(tp.partition for tp in assigned if tp.topic == self._settings.topic)
-        self._partitions.assigned = numbers
         log.info("assigned partitions: %s", ", ".join(map(str, sorted(numbers))) or "none")
-        task = asyncio.create_task(self._restore(numbers))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        # No await before this: records of the new assignment may come at once.
+        await self._partitions.assign(numbers)
+        self._is_assigned = True
+        self._on_new_assignment(numbers)
+        self._restoring = asyncio.create_task(self._watched(self._partitions.restore()))
 
-    async def _restore(self, numbers: frozenset[int]) -> None:
-        try:
-            await self._partitions.restore(numbers)
-        except LedgerError as error:
-            self._fail(error)
+    async def _cancel_restore(self) -> None:
+        restoring, self._restoring = self._restoring, None
+        if restoring is not None:
+            restoring.cancel()
+            await asyncio.wait({restoring})
 
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_SECONDS)
-            try:
-                await self._partitions.close_quiet(self._settings.quiet_after_seconds)
-            except LedgerError as error:
-                self._fail(error)
-                return
-            self._on_tick(self)
+            await self._on_tick(self)
 
-    def _fail(self, error: LedgerError) -> None:
+    async def _watched(self, work: Any) -> None:
+        """Await ``work``; its failure is the run's."""
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001
+            # A defect too: without this a task would end and nobody would know.
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
         if self._failure is None:
-            log.error("%s; beginning again at the committed offsets", error)
             self._failure = error
-        self._stop.set()
+        self._ended.set()
+
+
+class _App(faust.App):
+    """Faust's app without what it does beside the stream."""
+
+    def _create_directories(self) -> None:
+        """None: it keeps no tables, and a container's file system may be read-only."""
+
+
+def _credentials(given: BrokerCredentials | None) -> Any:
+    if given is None:
+        return None
+    if given.username is None:
+        return faust.SSLCredentials(given.ssl_context)
+    return faust.SASLCredentials(
+        username=given.username,
+        password=given.password,
+        mechanism=given.mechanism,
+        ssl_context=given.ssl_context,
+    )

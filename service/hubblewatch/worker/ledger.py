@@ -8,118 +8,132 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError, ProducerFenced
+from aiokafka.errors import InvalidProducerEpoch, KafkaError, ProducerFenced
 from aiokafka.structs import OffsetAndMetadata
 from msgspec import Struct
 
 from hubblewatch.alert.record import encode_alert
-from hubblewatch.errors import HubblewatchError
+from hubblewatch.kafka.topics import TopicNames
 from hubblewatch.state import Record
+from hubblewatch.worker.errors import FencedError, LedgerError
 from hubblewatch.worker.partition import Commit
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-STEP_TIMEOUT_SECONDS = 30.0
-"""Bound on each step; one that takes longer gives the partition up, to be restored anew."""
+CLOSE_TIMEOUT_SECONDS = 3.0
+"""A producer whose broker is away does not stop by itself."""
 
-TRANSACTION_TIMEOUT_MS = 60_000
+MAX_REQUEST_BYTES = 4 << 20
 POLL_MS = 200
 _encode = msgspec.json.Encoder().encode
 
 
-class LedgerError(HubblewatchError):
-    """A commit or a restore failed; nothing of it is visible, the partition must be restored."""
+class LedgerSettings(Struct, frozen=True):
+    """What all ledgers of a worker have in common.
+
+    ``arguments`` gives those of aiokafka's clients; it is asked at each opening, since certificates
+    and passwords change. ``timeout_seconds`` bounds an opening and a commit each.
+    """
+
+    group: str
+    topics: TopicNames
+    arguments: Callable[[], Mapping[str, Any]]
+    timeout_seconds: float = 30.0
 
 
-class Fenced(LedgerError):
-    """Another worker owns the partition now."""
+class Opened(Struct, frozen=True):
+    """What was found: the partition's state, and the offsets that its flows have in the log."""
 
-
-class LedgerTopics(Struct, frozen=True):
-    """Names of the topics that a partition reads and writes."""
-
-    flows: str
-    windows: str
-    alerts: str
-    state: str
+    records: list[Record]
+    begin: int = 0
+    end: int = 0
 
 
 class Ledger:
     """Opens, restores and commits one partition. Not safe for concurrent use."""
 
-    def __init__(
-        self, partition: int, group: str, topics: LedgerTopics, arguments: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, partition: int, settings: LedgerSettings) -> None:
         self.partition = partition
-        self._group = group
-        self._topics = topics
-        self._arguments = dict(arguments)
+        self._settings = settings
         self._producer: AIOKafkaProducer | None = None
 
-    async def open(self) -> list[Record]:
-        """Fence the former owner and give the partition's committed state, oldest record first.
+    async def open(self) -> Opened:
+        """Fence the former owner and give the partition's committed state.
 
         Raises LedgerError when Kafka does not answer in time.
         """
+        settings = self._settings
+        arguments = dict(settings.arguments())
         # 1. Initialising the transactional id ends the former owner's open transaction and makes
-        #    its later steps fail.
-        producer = AIOKafkaProducer(
-            **self._arguments,
-            transactional_id=f"{self._group}-{self._topics.flows}-{self.partition}",
-            transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
+        #    its later steps fail. Kafka answers only when a commit under way is complete.
+        producer = self._producer = AIOKafkaProducer(
+            **arguments,
+            transactional_id=f"{settings.group}-{settings.topics.flows}-{self.partition}",
+            transaction_timeout_ms=round(settings.timeout_seconds * 2_000),
             compression_type="zstd",
-            max_request_size=4 << 20,
+            max_request_size=MAX_REQUEST_BYTES,
         )
-        self._producer = producer
-        await self._step("start the transactional producer", producer.start())
-        # 2. Only then is the state final. Committed records only, up to the end seen now.
-        return await self._step("read the state back", self._read_state())
+        await self._bounded("start the transactional producer", producer.start())
+        # 2. Only then is the state final.
+        return await self._bounded("read the state back", self._read_state(arguments))
 
     async def commit(self, commit: Commit) -> None:
         """Write windows, alerts, state and the safe offset in one transaction.
 
-        Raises Fenced or LedgerError; then nothing of it was written.
+        Raises LedgerError, after which the ledger is of no more use.
         """
         producer = self._producer
         if producer is None:
             raise LedgerError(f"partition {self.partition} is not open")
-        try:
-            await self._step("begin the transaction", producer.begin_transaction())
-            await self._step("write the closing", self._send(producer, commit))
-            offsets = {
-                TopicPartition(self._topics.flows, self.partition): OffsetAndMetadata(
-                    commit.offset, ""
-                )
-            }
-            await self._step(
-                "add the offset", producer.send_offsets_to_transaction(offsets, self._group)
-            )
-            await self._step("commit", producer.commit_transaction())
-        except Fenced:
-            raise
-        except LedgerError:
-            await self.close()
-            raise
+        await self._bounded("commit", self._commit(producer, commit))
 
     async def close(self) -> None:
         """Stop the producer; an open transaction is left to be aborted by its successor."""
         producer, self._producer = self._producer, None
         if producer is None:
             return
+        stopping = asyncio.ensure_future(producer.stop())
         try:
-            await asyncio.wait_for(producer.stop(), STEP_TIMEOUT_SECONDS / 3)
-        except (KafkaError, TimeoutError, asyncio.CancelledError, RuntimeError) as error:
-            log.warning("partition %d: the producer did not stop: %s", self.partition, error)
+            done, _ = await asyncio.wait({stopping}, timeout=CLOSE_TIMEOUT_SECONDS)
+            if not done:
+                log.warning(
+                    "partition %d: the producer is left behind, Kafka does not answer",
+                    self.partition,
+                )
+                await _abandon(producer, stopping)
+            elif stopping.exception() is not None:
+                log.warning(
+                    "partition %d: the producer did not stop: %r",
+                    self.partition,
+                    stopping.exception(),
+                )
+        finally:
+            stopping.cancel()
 
-    async def _send(self, producer: AIOKafkaProducer, commit: Commit) -> None:
-        topics, number = self._topics, self.partition
+    async def _commit(self, producer: AIOKafkaProducer, commit: Commit) -> None:
+        topics = self._settings.topics
+        await self._step("begin", producer.begin_transaction())
+        await self._step("write", self._write(producer, commit))
+        flows = TopicPartition(topics.flows, self.partition)
+        offsets = {flows: OffsetAndMetadata(commit.offset, "")}
+        await self._step(
+            "offset", producer.send_offsets_to_transaction(offsets, self._settings.group)
+        )
+        await self._step("end", producer.commit_transaction())
+
+    async def _step(self, _name: str, work: Coroutine[Any, Any, T]) -> T:
+        """One step of a transaction; tests take their places here."""
+        return await work
+
+    async def _write(self, producer: AIOKafkaProducer, commit: Commit) -> None:
+        topics, number = self._settings.topics, self.partition
         # One send after the other: their order is the order in the log, also after a retry.
         records: list[tuple[str, bytes, bytes | None, int | None]] = []
         for closed in commit.closed:
@@ -135,19 +149,24 @@ class Ledger:
             await producer.send(topic, value, key=key, partition=partition)
             for topic, key, value, partition in records
         ]
-        await asyncio.gather(*written)
+        for outcome in await asyncio.gather(*written, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
 
-    async def _read_state(self) -> list[Record]:
+    async def _read_state(self, arguments: Mapping[str, Any]) -> Opened:
+        topics = self._settings.topics
         consumer = AIOKafkaConsumer(
-            **self._arguments,
+            **arguments,
+            # Committed records only, up to the end seen now.
             isolation_level="read_committed",
             enable_auto_commit=False,
             # With the default, seek_to_beginning can lose a race and read nothing.
             auto_offset_reset="earliest",
         )
-        await consumer.start()
         try:
-            state = TopicPartition(self._topics.state, self.partition)
+            await consumer.start()
+            state = TopicPartition(topics.state, self.partition)
+            flows = TopicPartition(topics.flows, self.partition)
             consumer.assign([state])
             end = (await consumer.end_offsets([state]))[state]
             await consumer.seek_to_beginning(state)
@@ -157,18 +176,36 @@ class Ledger:
                     for record in records:
                         if record.key is not None:
                             latest[record.key] = record.value
-            return [(key, value) for key, value in latest.items() if value is not None]
+            return Opened(
+                [(key, value) for key, value in latest.items() if value is not None],
+                (await consumer.beginning_offsets([flows]))[flows],
+                (await consumer.end_offsets([flows]))[flows],
+            )
         finally:
-            await consumer.stop()
+            await asyncio.wait(
+                {asyncio.ensure_future(consumer.stop())}, timeout=CLOSE_TIMEOUT_SECONDS
+            )
 
-    async def _step(self, name: str, work: Awaitable[T]) -> T:
+    async def _bounded(self, what: str, work: Coroutine[Any, Any, T]) -> T:
+        seconds = self._settings.timeout_seconds
         try:
-            return await asyncio.wait_for(work, STEP_TIMEOUT_SECONDS)
-        except ProducerFenced as error:
-            raise Fenced(f"partition {self.partition}: fenced by another worker") from error
+            return await asyncio.wait_for(work, seconds)
+        except (ProducerFenced, InvalidProducerEpoch) as error:
+            raise FencedError(f"partition {self.partition}: another worker has it now") from error
         except TimeoutError as error:
             raise LedgerError(
-                f"partition {self.partition}: could not {name} within {STEP_TIMEOUT_SECONDS:.0f} s"
+                f"partition {self.partition}: could not {what} within {seconds:g} s"
             ) from error
         except KafkaError as error:
-            raise LedgerError(f"partition {self.partition}: could not {name}: {error!r}") from error
+            raise LedgerError(f"partition {self.partition}: could not {what}: {error!r}") from error
+
+
+async def _abandon(producer: AIOKafkaProducer, stopping: asyncio.Future[None]) -> None:
+    """End what a producer that cannot stop leaves running: its sender would retry for ever."""
+    stopping.cancel()
+    leftovers = [producer._sender.sender_task] if producer._sender.sender_task else []
+    for task in leftovers:
+        task.cancel()
+    await asyncio.wait(
+        [stopping, *leftovers, asyncio.ensure_future(producer.client.close())], timeout=1.0
+    )

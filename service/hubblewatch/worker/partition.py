@@ -39,7 +39,8 @@ class PartitionState:
 
     ``next_offset`` is the offset expected next; records before it are passed over, since after a
     rebalance some of the former assignment may still be in a buffer. ``gaps`` counts records that
-    should have come and did not (retention, or a defect).
+    should have come and did not (retention, transaction markers, or a defect). ``has_begun`` tells
+    whether a record was counted since the restore.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class PartitionState:
         self.next_offset = next_offset
         self.gaps = 0
         self._on_reject = on_reject
+        self.has_begun = False
         self._feeds: dict[int, tuple[int, Resume]] = {}
 
     def take(self, value: bytes | None, offset: int) -> Commit | None:
@@ -59,6 +61,7 @@ class PartitionState:
                 return None
             self.gaps += offset - self.next_offset
         self.next_offset = offset + 1
+        self.has_begun = True
         place = self.pipeline.place()
         lines = (value or b"").split(b"\n")
         closed: list[Closed] = []
@@ -72,6 +75,11 @@ class PartitionState:
             closed += self.pipeline.take(decoded)
         self._note(offset, place)
         return self._commit(closed)
+
+    def pass_by(self, offset: int) -> None:
+        """Leave a record out."""
+        self.next_offset = offset + 1
+        self.has_begun = True
 
     def quiet_until(self, second: int) -> Commit | None:
         """Nothing older than ``second`` will come: give what that closes."""

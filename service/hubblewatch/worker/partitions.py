@@ -6,22 +6,27 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from time import monotonic
-from typing import Protocol
+from typing import NoReturn, Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 
+from hubblewatch.flow.reject import Reject
 from hubblewatch.pipeline import Closed, Pipeline
-from hubblewatch.state import Record, Restored, restore
-from hubblewatch.worker.ledger import Fenced, LedgerError
+from hubblewatch.state import Restored, restore
+from hubblewatch.worker.errors import DefectError, JumpError, RunError
+from hubblewatch.worker.ledger import Opened
 from hubblewatch.worker.partition import Commit, OnReject, PartitionState
 
 log = logging.getLogger(__name__)
+
+DEFECT_ATTEMPTS = 3
+"""Runs that may fail at one record before it is passed by: the fault might have been elsewhere."""
 
 
 class LedgerLike(Protocol):
     """What a partition needs of its ledger; the real one is transactional Kafka."""
 
-    async def open(self) -> list[Record]:
+    async def open(self) -> Opened:
         """Fence former owners and give the committed state."""
 
     async def commit(self, commit: Commit) -> None:
@@ -34,37 +39,46 @@ class LedgerLike(Protocol):
 class Observer(Protocol):
     """Hears what happened; metrics and health in the service, a list in tests."""
 
-    def opened(self, number: int, pipeline: Pipeline, found: Restored, seconds: float) -> None:
+    def opened(self, state: PartitionState, found: Restored, seconds: float) -> None:
         """A partition was restored."""
 
-    def committed(self, number: int, closed: Closed, pipeline: Pipeline) -> None:
+    def committed(self, number: int, closed: Closed) -> None:
         """A closing of a partition is committed."""
 
     def transaction(self, number: int, seconds: float) -> None:
         """A transaction took so long."""
 
     def failed(self, number: int, reason: str) -> None:
-        """A commit or restore failed: ``fenced`` or ``failed``."""
+        """Opening, counting or committing failed."""
 
-    def taken(self, number: int, state: PartitionState) -> None:
+    def taken(self, number: int) -> None:
         """A record was counted."""
+
+    def skipped(self, number: int, value: bytes | None, offset: int) -> None:
+        """A record was passed by, since the pipeline failed on it again and again."""
 
     def given_up(self, number: int) -> None:
         """A partition is no longer this worker's."""
 
 
 class _Slot(Struct):
-    """A partition's place: ``lock`` orders its work and its end."""
+    """One assignment of a partition.
+
+    ``lock`` is the partition's own and outlives the assignment: it orders work and end, and the end
+    of one assignment before the begin of the next.
+    """
 
     lock: asyncio.Lock
+    opened: asyncio.Event = field(default_factory=asyncio.Event)
+    is_gone: bool = False
     state: PartitionState | None = None
     ledger: LedgerLike | None = None
-    fenced: bool = False
+    event_time: int | None = None
     heard_at: float = 0.0
 
 
 class Partitions:
-    """All partitions of one worker, by number.
+    """All partitions of one worker, by number; serves one run after the other.
 
     The lock of a partition is held while a record is counted and committed: a producer that is
     stopped under a running transaction would hang its owner for ever.
@@ -75,7 +89,7 @@ class Partitions:
         build: Callable[[int, OnReject], Pipeline],
         open_ledger: Callable[[int], LedgerLike],
         observer: Observer,
-        on_reject: Callable[[int], OnReject],
+        on_reject: OnReject,
         now: Callable[[], float] = monotonic,
     ) -> None:
         self._build = build
@@ -84,62 +98,100 @@ class Partitions:
         self._on_reject = on_reject
         self._now = now
         self._slots: dict[int, _Slot] = {}
-        self.assigned: frozenset[int] = frozenset()
+        self._locks: dict[int, asyncio.Lock] = {}
+        # Both outlive a run: what one run met, the next one judges.
+        self._jumps: dict[int, tuple[int, int]] = {}
+        self._defects: dict[int, tuple[int, int]] = {}
+
+    @property
+    def assigned(self) -> frozenset[int]:
+        """Numbers of the partitions that this worker has."""
+        return frozenset(self._slots)
 
     @property
     def are_restored(self) -> bool:
         """Whether every assigned partition has its state back."""
-        return all(
-            number in self._slots and self._slots[number].state is not None
-            for number in self.assigned
-        )
+        return all(slot.state is not None for slot in self._slots.values())
+
+    @property
+    def states(self) -> list[PartitionState]:
+        """The restored partitions."""
+        return [slot.state for slot in self._slots.values() if slot.state is not None]
 
     def next_offset(self, number: int) -> int | None:
         """Give the offset that a partition waits for; None while it is not restored."""
         slot = self._slots.get(number)
         return None if slot is None or slot.state is None else slot.state.next_offset
 
-    async def take(self, number: int, value: bytes | None, offset: int) -> None:
-        """Count a record, and commit what it closes. Raises LedgerError when that fails."""
-        slot = self._slot(number)
-        async with slot.lock:
-            if slot.fenced:
-                return
-            state = slot.state or await self._open(number, slot)
-            if state is None:
-                return
-            slot.heard_at = self._now()
-            await self._commit(number, slot, state.take(value, offset))
-            self._observer.taken(number, state)
+    async def assign(self, numbers: Iterable[int]) -> None:
+        """Take partitions over, in place of those there were; they wait until ``restore``.
 
-    async def close_quiet(self, after_seconds: float) -> None:
+        The new ones are there before anything is waited for, so that no record of theirs is taken
+        for a stranger's.
+        """
+        former = list(self._slots.items())
+        self._slots = {
+            number: _Slot(self._locks.setdefault(number, asyncio.Lock()))
+            for number in sorted(numbers)
+        }
+        await self._drop_all(former)
+
+    async def restore(self) -> None:
+        """Open all partitions, each one's records waiting meanwhile. Raises RunError."""
+
+        async def one(number: int, slot: _Slot) -> None:
+            async with slot.lock:
+                if not slot.is_gone and slot.state is None:
+                    await self._open(number, slot)
+
+        opening = [asyncio.create_task(one(*slot)) for slot in self._slots.items()]
+        try:
+            await asyncio.gather(*opening)
+        finally:
+            for task in opening:
+                task.cancel()
+            await asyncio.gather(*opening, return_exceptions=True)
+
+    async def take(self, number: int, value: bytes | None, offset: int) -> None:
+        """Count a record once its partition is open, and commit what it closes. Raises RunError.
+
+        Records of a partition that is not, or no longer, this worker's are passed over.
+        """
+        slot = self._slots.get(number)
+        if slot is None:
+            return
+        await slot.opened.wait()
+        async with slot.lock:
+            state = slot.state
+            if slot.is_gone or state is None:
+                return
+            if self._is_stale(number, state, offset):
+                return
+            commit = await self._count(number, slot, state, value, offset)
+            slot.event_time = state.pipeline.watermark.newest
+            slot.heard_at = self._now()
+            await self._commit(number, slot, commit)
+            self._observer.taken(number)
+
+    async def close_quiet(self, after_seconds: float, is_read: Callable[[int], bool]) -> None:
         """Close windows of partitions without heartbeats that were silent for so long.
 
         Their event time is taken to go on like the clock since the last record: a foreign shipper
-        promises nothing, but time passes all the same.
+        promises nothing, but time passes all the same. ``is_read`` tells whether nothing of a
+        partition waits in Kafka; where something does, silence means nothing. Raises RunError.
         """
         for number, slot in list(self._slots.items()):
+            silent = self._now() - slot.heard_at
+            if not slot.opened.is_set() or silent < after_seconds or not is_read(number):
+                continue
             async with slot.lock:
                 state = slot.state
                 silent = self._now() - slot.heard_at
-                if state is None or silent < after_seconds:
+                if state is None or slot.event_time is None or silent < after_seconds:
                     continue
-                newest = state.pipeline.watermark.newest
-                if newest is not None and not state.pipeline.watermark.has_heartbeats:
-                    commit = state.quiet_until(newest + int(silent))
-                    slot.heard_at = self._now() if commit is not None else slot.heard_at
+                if not state.pipeline.watermark.has_heartbeats:
+                    commit = state.quiet_until(slot.event_time + int(silent))
                     await self._commit(number, slot, commit)
-
-    async def restore(self, numbers: Iterable[int]) -> None:
-        """Open partitions at once, before their first record."""
-
-        async def one(number: int) -> None:
-            slot = self._slot(number)
-            async with slot.lock:
-                if slot.state is None and not slot.fenced and number in self.assigned:
-                    await self._open(number, slot)
-
-        await asyncio.gather(*(one(number) for number in sorted(numbers)))
 
     async def give_up(self) -> None:
         """Drop all partitions: they are read again from the committed offset by who gets them.
@@ -147,79 +199,148 @@ class Partitions:
         After a rebalance all assigned partitions are sought back to what was committed, the kept
         ones too, so all are dropped.
         """
-        self.assigned = frozenset()
-        for number, slot in list(self._slots.items()):
+        former = list(self._slots.items())
+        self._slots = {}
+        await self._drop_all(former)
+
+    async def _drop_all(self, former: list[tuple[int, _Slot]]) -> None:
+        for _, slot in former:
+            slot.is_gone = True
+            slot.opened.set()
+
+        async def one(number: int, slot: _Slot) -> None:
             async with slot.lock:
                 await self._drop(number, slot)
-                slot.fenced = False
-                self._slots.pop(number, None)
 
-    def _slot(self, number: int) -> _Slot:
-        slot = self._slots.get(number)
-        if slot is None:
-            slot = self._slots[number] = _Slot(asyncio.Lock(), heard_at=self._now())
-        return slot
+        await asyncio.gather(*(one(*each) for each in former))
 
-    async def _open(self, number: int, slot: _Slot) -> PartitionState | None:
+    async def _open(self, number: int, slot: _Slot) -> None:
         started = self._now()
-        ledger = self._open_ledger(number)
-        slot.ledger = ledger
+        ledger = slot.ledger = self._open_ledger(number)
         try:
-            records = await ledger.open()
-        except LedgerError as error:
+            opened = await ledger.open()
+        except asyncio.CancelledError:
+            await self._drop(number, slot)
+            raise
+        except RunError as error:
             await self._fail(number, slot, error)
-            return None
-        on_reject = self._on_reject(number)
-        pipeline = self._build(number, on_reject)
-        found = restore(pipeline, records)
+
+        def refuse(reject: Reject) -> None:
+            pipeline.counts.rejects[reject.reason] += 1
+            self._on_reject(reject)
+
+        pipeline = self._build(number, refuse)
+        found = restore(pipeline, opened.records)
         for broken in found.broken:
             log.error("partition %d: a state record cannot be read: %s", number, broken)
-        offset = None if found.checkpoint is None else found.checkpoint.offset
-        slot.state = PartitionState(number, pipeline, offset, on_reject)
+        state = PartitionState(number, pipeline, None, refuse)
+        self._place(state, found, opened)
         seconds = self._now() - started
         log.info(
             "partition %d: %d state records restored in %.2f s, next offset %s",
             number,
             found.records,
             seconds,
-            offset,
+            state.next_offset,
         )
-        self._observer.opened(number, pipeline, found, seconds)
-        return slot.state
+        slot.heard_at = self._now()
+        slot.state = state
+        slot.opened.set()
+        self._observer.opened(state, found, seconds)
+
+    def _place(self, state: PartitionState, found: Restored, opened: Opened) -> None:
+        """Decide from which offset on the partition is counted."""
+        number, checkpoint = state.number, found.checkpoint
+        if checkpoint is None:
+            return
+        if checkpoint.offset > opened.end:
+            # Its records would all be passed over as seen, up to the old offset.
+            log.error(
+                "partition %d: the flows end at offset %d, before the committed %d: the topic was "
+                "made anew or was truncated; counting from its begin",
+                number,
+                opened.end,
+                checkpoint.offset,
+            )
+            return
+        if checkpoint.offset < opened.begin:
+            state.gaps += opened.begin - checkpoint.offset
+            log.error(
+                "partition %d: %d records of flows are gone before they were read: retention is "
+                "shorter than this worker was away",
+                number,
+                opened.begin - checkpoint.offset,
+            )
+        state.next_offset = max(checkpoint.offset, opened.begin)
+
+    def _is_stale(self, number: int, state: PartitionState, offset: int) -> bool:
+        """Whether a record was counted already; raises JumpError when one before it is missing.
+
+        Kafka gives a partition's records in order. Only the first one after a restore can be out of
+        place: a record of the former assignment, left in a buffer. What fresh buffers begin with
+        once more is really the next one.
+        """
+        expected = state.next_offset
+        if expected is None or offset == expected or state.has_begun:
+            return expected is not None and offset < expected
+        if offset < expected:
+            return True
+        if self._jumps.get(number) == (expected, offset):
+            del self._jumps[number]
+            log.error("partition %d: records %d to %d are missing", number, expected, offset - 1)
+            return False
+        self._jumps[number] = (expected, offset)
+        raise JumpError(f"partition {number}: offset {offset} came instead of {expected}")
+
+    async def _count(
+        self, number: int, slot: _Slot, state: PartitionState, value: bytes | None, offset: int
+    ) -> Commit | None:
+        failed_at, times = self._defects.get(number, (-1, 0))
+        if failed_at == offset and times >= DEFECT_ATTEMPTS:
+            log.error(
+                "partition %d: offset %d is passed by after %d failures", number, offset, times
+            )
+            self._observer.skipped(number, value, offset)
+            state.pass_by(offset)
+            return None
+        try:
+            return state.take(value, offset)
+        except Exception as error:
+            # Whatever it is: the memory is half changed, so the partition must be read again.
+            self._defects[number] = (offset, times + 1 if failed_at == offset else 1)
+            log.exception("partition %d: the pipeline failed at offset %d", number, offset)
+            await self._drop(number, slot)
+            self._observer.failed(number, DefectError.reason)
+            raise DefectError(
+                f"partition {number}: failed at offset {offset}: {error!r}"
+            ) from error
 
     async def _commit(self, number: int, slot: _Slot, commit: Commit | None) -> None:
         if commit is None:
             return
         assert slot.ledger is not None
-        assert slot.state is not None
         started = self._now()
         try:
             await slot.ledger.commit(commit)
-        except LedgerError as error:
+        except RunError as error:
             await self._fail(number, slot, error)
-            return
+        except asyncio.CancelledError:
+            await self._drop(number, slot)
+            raise
         self._observer.transaction(number, self._now() - started)
         for closed in commit.closed:
-            self._observer.committed(number, closed, slot.state.pipeline)
+            self._observer.committed(number, closed)
 
-    async def _fail(self, number: int, slot: _Slot, error: LedgerError) -> None:
-        """Drop a partition whose commit or restore failed; its memory is ahead of what is written.
-
-        A fenced one is somebody else's: its records are passed over until the next assignment.
-        Any other failure is raised: reading must begin again at the committed offset.
-        """
+    async def _fail(self, number: int, slot: _Slot, error: RunError) -> NoReturn:
+        """Drop a partition whose commit or restore failed; its memory is not what is written."""
         await self._drop(number, slot)
-        if isinstance(error, Fenced):
-            log.warning("%s", error)
-            slot.fenced = True
-            self._observer.failed(number, "fenced")
-            return
-        self._observer.failed(number, "failed")
+        self._observer.failed(number, error.reason)
         raise error
 
     async def _drop(self, number: int, slot: _Slot) -> None:
-        slot.state = None
+        state, slot.state = slot.state, None
         ledger, slot.ledger = slot.ledger, None
+        if state is not None:
+            self._observer.given_up(number)
         if ledger is not None:
             await ledger.close()
-        self._observer.given_up(number)

@@ -1,0 +1,150 @@
+"""What the worker shows of itself: metrics, health, and the alerts that are active."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from hubblewatch.alert.record import encode_alert
+from hubblewatch.flow.reject import Reject
+from hubblewatch.metrics import Metrics
+from hubblewatch.metrics.watching import PipelineMetrics
+from hubblewatch.pipeline import Closed
+from hubblewatch.serve import AlertBoard, Health
+from hubblewatch.state import Restored
+from hubblewatch.worker.metrics import WorkerFamilies
+from hubblewatch.worker.partition import PartitionState
+
+LOOP = "event-loop"
+CONSUMER = "consumer"
+
+
+class _Shown:
+    """A partition whose counts are shown."""
+
+    def __init__(self, state: PartitionState, metrics: Metrics) -> None:
+        self.state = state
+        self.pipeline = PipelineMetrics(metrics, state.pipeline, str(state.number))
+        self.gaps = 0
+
+
+class WorkerObserver:
+    """Told of all partitions by one event loop, asked by the threads of the HTTP server.
+
+    ``keep_reject`` takes a refused line that the topic of rejects is to hold.
+    """
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        families: WorkerFamilies,
+        health: Health,
+        board: AlertBoard,
+        keep_reject: Callable[[str, str, str, bytes], None],
+    ) -> None:
+        self._metrics = metrics
+        self._families = families
+        self._health = health
+        self._board = board
+        self._keep_reject = keep_reject
+        self._shown: dict[int, _Shown] = {}
+        # It must always move, so it always has something to do.
+        health.lag(LOOP, 1)
+
+    def assigned(self, numbers: frozenset[int]) -> None:
+        """The group has given partitions."""
+        self._families.rebalances.inc()
+        self._families.assigned_partitions.set(len(numbers))
+
+    def opened(self, state: PartitionState, found: Restored, seconds: float) -> None:
+        """A partition was restored; what was open then is open now."""
+        number, stream = state.number, str(state.number)
+        shown = self._shown[number] = _Shown(state, self._metrics)
+        families = self._families
+        families.restored_records.inc(found.records)
+        families.restore_seconds.observe(seconds)
+        families.broken_state_records.inc(len(found.broken))
+        families.restored_partitions.set(len(self._shown))
+        standing = state.pipeline.incidents.standing()
+        self._metrics.restore(standing, stream)
+        for alert in standing:
+            self._board.record(encode_alert(alert), stream)
+        self._count_gaps(shown)
+        self._health.progress(_component(number))
+
+    def committed(self, number: int, closed: Closed) -> None:
+        """A closing is in the log."""
+        shown = self._shown.get(number)
+        if shown is not None:
+            shown.pipeline.observe(closed)
+        for alert in closed.alerts:
+            self._board.record(encode_alert(alert), str(number))
+
+    def transaction(self, number: int, seconds: float) -> None:
+        """A transaction is committed."""
+        self._families.transaction_seconds.observe(seconds)
+
+    def failed(self, number: int, reason: str) -> None:
+        """Counted where the run's end is; several partitions may fail in one."""
+
+    def taken(self, number: int) -> None:
+        """A record was counted."""
+        self._health.progress(_component(number))
+
+    def skipped(self, number: int, value: bytes | None, offset: int) -> None:
+        """A record was passed by."""
+        self._families.skipped_records.inc()
+        place = f"partition {number} offset {offset}"
+        self._keep_reject("defect", place, "the pipeline failed on this record", value or b"")
+
+    def refused(self, reject: Reject) -> None:
+        """A line was refused."""
+        self._keep_reject(reject.reason, reject.place, reject.detail, reject.excerpt)
+
+    def given_up(self, number: int) -> None:
+        """A partition is another worker's, or will be read again."""
+        shown = self._shown.pop(number, None)
+        if shown is not None:
+            shown.pipeline.observe_intake()
+            self._count_gaps(shown)
+        self._metrics.forget(str(number))
+        self._board.forget(str(number))
+        self._health.forget(_component(number))
+        self._families.restored_partitions.set(len(self._shown))
+
+    def ended(self, reason: str | None) -> None:
+        """A run is over; ``reason`` tells what failed, if anything did."""
+        self._families.assigned_partitions.set(0)
+        self._health.lag(CONSUMER, 0)
+        if reason is not None:
+            self._families.count_failure(reason)
+
+    def tick(self) -> None:
+        """The event loop moves."""
+        self._health.progress(LOOP)
+        for shown in self._shown.values():
+            shown.pipeline.observe_intake()
+            self._count_gaps(shown)
+
+    def lags(self, lags: Mapping[int, int]) -> None:
+        """Records that wait in Kafka, of each partition that could be asked for."""
+        self._health.lag(CONSUMER, 0)
+        for number, lag in lags.items():
+            self._health.lag(_component(number), lag)
+            self._metrics.set_consumer_lag(str(number), lag)
+
+    def deaf(self, numbers: Iterable[int], kafka_answers: bool) -> None:
+        """The consumer could not be asked; if Kafka answers others, the consumer is stuck."""
+        self._health.lag(CONSUMER, 1 if kafka_answers else 0)
+        if not kafka_answers:
+            # A restart would not bring Kafka back.
+            for number in numbers:
+                self._health.lag(_component(number), 0)
+
+    def _count_gaps(self, shown: _Shown) -> None:
+        gaps = shown.state.gaps
+        self._families.missing_records.inc(gaps - shown.gaps)
+        shown.gaps = gaps
+
+
+def _component(number: int) -> str:
+    return f"partition-{number}"

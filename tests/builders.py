@@ -193,7 +193,7 @@ def lost(
     return line("lost_events", {"source": source, "num_events_lost": str(count)}, at, node)
 
 
-def node_status(at: float, state: str, *names: str) -> bytes:
+def node_status(at: float, state: str | int, *names: str) -> bytes:
     """Relay's word on nodes."""
     return line("node_status", {"state_change": state, "node_names": list(names)}, at, "relay")
 

@@ -19,10 +19,10 @@ BENCH_ARGS ?=
 KAFKA_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench kafka stack crash lock clean
+.PHONY: help setup demo test lint format bench scenarios kafka stack crash lock clean
 
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## make .venv with the locked packages and this one
 
@@ -57,6 +57,10 @@ format: $(STAMP) ## put the code into its format
 
 bench: $(STAMP) ## measure the speed of the pipeline
 	$(BIN)/python tests/bench/run.py $(BENCH_ARGS)
+
+scenarios: $(STAMP) ## judge detection on all simulated scenarios, half an hour
+	$(BIN)/python -m pytest tests/scenarios/full.py
+	$(BIN)/python -m tests.scenarios.lowest
 
 kafka: $(STAMP) ## run a Kafka broker in the foreground
 	$(BIN)/python -m deploy.local.kafka $(KAFKA_ARGS)

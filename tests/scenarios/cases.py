@@ -1,0 +1,56 @@
+"""What detection is held to: which scenarios must be quiet, and which found how soon."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hubblewatch.simulate import Size
+
+SEEDS = (11, 23, 37, 58, 71)
+
+QUIET = (
+    "quiet",
+    "rollout",
+    "batch-peak",
+    "scale-out",
+    "duplicate-delivery",
+    "late-lines",
+    "node-loss",
+    "day-cycle",
+    "new-service",
+    "exporter-restart",
+)
+"""Disturbances that must raise neither warning nor critical."""
+
+
+@dataclass(frozen=True)
+class Attack:
+    """A scenario, the detector that must find it, and within how many windows."""
+
+    scenario: str
+    detector: str
+    windows: int = 3
+    size: Size = Size.MEDIUM
+
+
+ATTACKS = (
+    Attack("policy-break", "policy-denials"),
+    Attack("denied-probe", "policy-denials"),
+    Attack("udp-flood", "udp-spike"),
+    Attack("udp-share-shift", "udp-spike"),
+    Attack("namespace-sprawl-fast", "namespace-sprawl"),
+    # One new namespace in four minutes: the sixth one is what makes it sprawl.
+    Attack("namespace-sprawl-slow", "namespace-sprawl", windows=30),
+    Attack("port-scan", "port-scan"),
+    Attack("host-sweep", "host-sweep"),
+    Attack("connectivity-errors", "connectivity-errors"),
+    Attack("ring-buffer-loss", "source-degraded"),
+)
+
+ABRUPT = tuple(
+    attack
+    for attack in ATTACKS
+    if attack.scenario
+    in ("policy-break", "udp-flood", "port-scan", "host-sweep", "connectivity-errors")
+)
+"""Attacks that must be found in a recording of ten minutes too, all baselines cold."""

@@ -1,0 +1,24 @@
+"""What is asserted of a scenario."""
+
+from __future__ import annotations
+
+from tests.scenarios.cases import Attack
+from tests.scenarios.judge import judge, told
+
+from hubblewatch.simulate import Size
+
+
+def assert_quiet(
+    scenario: str, seed: int, minutes: float, size: Size, rate: float | None = None
+) -> None:
+    paged = judge(scenario, seed, minutes, size, rate).paged()
+    assert not paged, told(paged)
+
+
+def assert_found(
+    attack: Attack, seed: int, minutes: float, size: Size, rate: float | None = None
+) -> None:
+    verdict = judge(attack.scenario, seed, minutes, size, rate)
+    windows = verdict.windows_until(attack.detector)
+    assert windows is not None, told(verdict.alerts)
+    assert 1 <= windows <= attack.windows, told(verdict.alerts)

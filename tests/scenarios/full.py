@@ -1,0 +1,34 @@
+"""The whole matrix, half an hour of one core: `make scenarios`. Not collected by `make test`."""
+
+from __future__ import annotations
+
+import pytest
+from tests.scenarios.cases import ABRUPT, ATTACKS, QUIET, SEEDS, Attack
+from tests.scenarios.demands import assert_found, assert_quiet
+
+from hubblewatch.simulate import Size
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("scenario", QUIET)
+def test_a_disturbance_is_quiet_for_an_hour(scenario: str, seed: int) -> None:
+    assert_quiet(scenario, seed, 60, Size.MEDIUM)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.scenario)
+def test_an_attack_is_found_within_an_hour(attack: Attack, seed: int) -> None:
+    assert_found(attack, seed, 60, Size.MEDIUM)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("attack", ABRUPT, ids=lambda attack: attack.scenario)
+def test_an_attack_is_found_while_all_baselines_are_cold(attack: Attack, seed: int) -> None:
+    assert_found(attack, seed, 10, Size.MEDIUM)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_large_cluster_is_quiet(seed: int) -> None:
+    assert_quiet("quiet", seed, 15, Size.LARGE)

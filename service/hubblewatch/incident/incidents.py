@@ -60,6 +60,7 @@ class Incidents:
         """Open, extend, worsen and resolve incidents by a closing's findings; give the records."""
         records: list[AlertRecord] = []
         seen: set[str] = set()
+        held_back: set[str] = set()
         kept = list(findings)
         firing = {(finding.subject, finding.detector) for finding in kept}
         firing |= {(i.finding.subject, i.finding.detector) for i in self.open.values()}
@@ -69,6 +70,7 @@ class Incidents:
             entry = suppressions.match(finding, closing.end)
             if entry is not None:
                 self.suppressed[entry] += 1
+                held_back.add(self._id(finding))
                 continue
             record = self._extend(closing, finding, seen)
             if record is not None:
@@ -76,7 +78,7 @@ class Incidents:
         for incident in [i for i in self.open.values() if i.id not in seen]:
             entry = suppressions.match(incident.finding, closing.end)
             if entry is not None:
-                self.suppressed[entry] += 1
+                self.suppressed[entry] += incident.id not in held_back
             elif not closing.is_complete:
                 continue  # silence of a stream that lost events proves nothing
             else:
@@ -105,10 +107,7 @@ class Incidents:
         ]
 
     def _extend(self, closing: Closing, finding: Finding, seen: set[str]) -> AlertRecord | None:
-        subject = finding.subject
-        name = incident_id(
-            finding.detector, self._cluster, subject.namespace, subject.workload, finding.key
-        )
+        name = self._id(finding)
         if name in seen:
             return None
         seen.add(name)
@@ -130,6 +129,12 @@ class Incidents:
             incident.worsened += 1
             return self._record(closing.start, closing.end, incident, Transition.WORSE)
         return None
+
+    def _id(self, finding: Finding) -> str:
+        subject = finding.subject
+        return incident_id(
+            finding.detector, self._cluster, subject.namespace, subject.workload, finding.key
+        )
 
     def _has_parent(self, finding: Finding, firing: set[tuple[Subject, str]]) -> bool:
         parents = self._parents.get(finding.detector, frozenset())

@@ -18,12 +18,13 @@ from hubblewatch.attempt.peer import Peers
 from hubblewatch.baseline.memory import Memory
 from hubblewatch.detectors.base import Detector
 from hubblewatch.flow.reject import Reject, RejectReason
-from hubblewatch.flow.schema import Heartbeat, Line, LostEvents
+from hubblewatch.flow.schema import Census, Heartbeat, Line, LostEvents
 from hubblewatch.flow.timestamp import TimestampError, parse_ns
 from hubblewatch.incident.incidents import Incidents
 from hubblewatch.incident.suppressions import Suppressions
+from hubblewatch.window.census import joined
 from hubblewatch.window.closing import Closing
-from hubblewatch.window.completeness import windows_of_loss
+from hubblewatch.window.completeness import loss_source, windows_of_loss
 from hubblewatch.window.due import MAX_EMPTY_WINDOWS, due_windows
 from hubblewatch.window.gaps import Gaps
 from hubblewatch.window.jump_guard import CONFIRMATIONS, MAX_JUMP_SECONDS, JumpGuard, ahead
@@ -93,7 +94,7 @@ class Pipeline:
         )
         self._proxied: dict[int, set[tuple[str, int]]] = {}
         self._gaps = Gaps(settings.size)
-        self._census: dict[int, dict[str, int]] = {}
+        self._census: dict[int, Census] = {}
         self._jumps = JumpGuard(on_reject)
         self._beats_ahead = 0
         self._late_before = 0
@@ -273,7 +274,7 @@ class Pipeline:
         if number <= self._assembly.closed_through:
             return
         if line.census is not None:
-            self._census[number] = line.census.nodes
+            self._census[number] = joined(self._census.get(number), line.census)
         elif line.proxied is not None:
             self._assembly.window(number).proxied.add((line.proxied.address, line.proxied.port))
 
@@ -291,9 +292,9 @@ class Pipeline:
         size = self.settings.size
         if not 0 <= count < _UNSIGNED_64 or second // size <= self._assembly.closed_through:
             return
-        key = (line.node_name, str(lost.source), stamp)
+        key = (line.node_name, loss_source(lost.source), stamp)
         if key not in self._assembly.window(second // size).losses:
-            self._assembly.counts.lost[str(lost.source)] += count
+            self._assembly.counts.lost[loss_source(lost.source)] += count
         for number in windows_of_loss(second, size):
             if number > self._assembly.closed_through:
                 self._assembly.window(number).losses[key] = count
@@ -334,7 +335,8 @@ class Pipeline:
         stream = self.memory.stream
         if stream.first < 0:
             stream.first = number
-        events = self._census.get(number) or dict(intake.nodes)
+        census = self._census.get(number)
+        events = census.nodes if census is not None else dict(intake.nodes)
         completeness = stream.nodes.judge(
             events,
             sum(intake.losses.values()),
@@ -356,7 +358,7 @@ class Pipeline:
             number - stream.first,
             dict(tally.totals),
             events,
-            self.counts.late - self._late_before,
+            census.late if census is not None else self.counts.late - self._late_before,
         )
         for (node, source, _), count in intake.losses.items():
             closing.lost[node, source] = closing.lost.get((node, source), 0) + count

@@ -7,6 +7,7 @@ and unknown enum names kept as they are, so a newer Hubble is never an error.
 Enum fields are ``str | int`` because protojson writes a value that its writer had no name for as a
 number. None of the types holds references that can form a cycle, so all are kept out of the garbage
 collector's sight: at half a million lines a second its visits would cost more than the decoding.
+Encoded again (see ``encode``) they leave out their zero values, as protojson does.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from __future__ import annotations
 from msgspec import Raw, Struct, field
 
 
-class Workload(Struct, gc=False):
+class Workload(Struct, gc=False, omit_defaults=True):
     """The controller of a pod, as the agent local to the pod reports it."""
 
     name: str = ""
     kind: str = ""
 
 
-class Endpoint(Struct, gc=False):
+class Endpoint(Struct, gc=False, omit_defaults=True):
     """One end of a flow. ``ID`` and ``workloads`` are set only by the node that hosts the endpoint.
 
     ``labels`` stays raw JSON: more than half of a line's bytes are labels, and they are read once
@@ -37,7 +38,7 @@ class Endpoint(Struct, gc=False):
     cluster_name: str = ""
 
 
-class TCPFlags(Struct, gc=False):
+class TCPFlags(Struct, gc=False, omit_defaults=True):
     """The TCP flags that tell who opened a connection and how it ended."""
 
     SYN: bool = False
@@ -46,7 +47,7 @@ class TCPFlags(Struct, gc=False):
     FIN: bool = False
 
 
-class Segment(Struct, gc=False):
+class Segment(Struct, gc=False, omit_defaults=True):
     """Ports and flags of a TCP segment."""
 
     source_port: int = 0
@@ -54,21 +55,21 @@ class Segment(Struct, gc=False):
     flags: TCPFlags | None = None
 
 
-class Ports(Struct, gc=False):
+class Ports(Struct, gc=False, omit_defaults=True):
     """Ports of a UDP or SCTP packet."""
 
     source_port: int = 0
     destination_port: int = 0
 
 
-class ICMP(Struct, gc=False):
+class ICMP(Struct, gc=False, omit_defaults=True):
     """Type and code of an ICMP message; an echo reply is both zero, hence an empty object."""
 
     type: int = 0
     code: int = 0
 
 
-class Layer4(Struct, gc=False):
+class Layer4(Struct, gc=False, omit_defaults=True):
     """The transport header: exactly one member is set in a well-formed flow."""
 
     TCP: Segment | None = None
@@ -78,21 +79,21 @@ class Layer4(Struct, gc=False):
     SCTP: Ports | None = None
 
 
-class Addresses(Struct, gc=False):
+class Addresses(Struct, gc=False, omit_defaults=True):
     """The addresses of the packet, as text."""
 
     source: str = ""
     destination: str = ""
 
 
-class EventType(Struct, gc=False):
+class EventType(Struct, gc=False, omit_defaults=True):
     """Cilium's monitor event type: 1 drop, 4 trace, 5 policy verdict, 7 socket, 129 L7."""
 
     type: int = 0
     sub_type: int = 0
 
 
-class DNS(Struct, gc=False):
+class DNS(Struct, gc=False, omit_defaults=True):
     """The DNS part of an L7 flow."""
 
     query: str = ""
@@ -100,14 +101,14 @@ class DNS(Struct, gc=False):
     qtypes: tuple[str, ...] = ()
 
 
-class HTTP(Struct, gc=False):
+class HTTP(Struct, gc=False, omit_defaults=True):
     """The HTTP part of an L7 flow; headers and URL are not read."""
 
     code: int = 0
     method: str = ""
 
 
-class Layer7(Struct, gc=False):
+class Layer7(Struct, gc=False, omit_defaults=True):
     """The application part of a flow, present only where an L7 policy applies."""
 
     type: str | int = ""
@@ -115,7 +116,7 @@ class Layer7(Struct, gc=False):
     http: HTTP | None = None
 
 
-class Policy(Struct, gc=False):
+class Policy(Struct, gc=False, omit_defaults=True):
     """A network policy that decided over a flow."""
 
     name: str = ""
@@ -123,7 +124,7 @@ class Policy(Struct, gc=False):
     kind: str = ""
 
 
-class Aggregate(Struct, gc=False):
+class Aggregate(Struct, gc=False, omit_defaults=True):
     """How many flows an exported line stands for, by direction (from Cilium 1.19)."""
 
     ingress_flow_count: int | str = 0
@@ -131,7 +132,7 @@ class Aggregate(Struct, gc=False):
     unknown_direction_flow_count: int | str = 0
 
 
-class Flow(Struct, gc=False):
+class Flow(Struct, gc=False, omit_defaults=True):
     """One flow event: not a packet, not a connection (see docs/counting.md)."""
 
     time: str = ""
@@ -155,7 +156,7 @@ class Flow(Struct, gc=False):
     aggregate: Aggregate | None = None
 
 
-class LostEvents(Struct, gc=False):
+class LostEvents(Struct, gc=False, omit_defaults=True):
     """Events that Hubble or the kernel lost before anybody could read them."""
 
     source: str | int = ""
@@ -164,7 +165,7 @@ class LostEvents(Struct, gc=False):
     last: str = ""
 
 
-class NodeStatus(Struct, gc=False):
+class NodeStatus(Struct, gc=False, omit_defaults=True):
     """Relay's word on the nodes it is connected to."""
 
     state_change: str | int = ""
@@ -172,7 +173,7 @@ class NodeStatus(Struct, gc=False):
     message: str = ""
 
 
-class Heartbeat(Struct, gc=False):
+class Heartbeat(Struct, gc=False, omit_defaults=True):
     """Our exporter's promise: no flow older than ``watermark`` follows (RFC 3339)."""
 
     exporter: str
@@ -180,25 +181,26 @@ class Heartbeat(Struct, gc=False):
     watermark: str
 
 
-class Census(Struct, gc=False):
+class Census(Struct, gc=False, omit_defaults=True):
     """The exporter's count of events per node for one window, all partitions together.
 
     A partition sees only its own share of a node's events; whether a node fell silent is judged by
-    the whole.
+    the whole. ``late`` are the flows since the last census that came after their window had closed.
     """
 
     start: str
     nodes: dict[str, int] = field(default_factory=dict)
+    late: int = 0
 
 
-class Responder(Struct, gc=False):
+class Responder(Struct, gc=False, omit_defaults=True):
     """A responder reached through the L7 proxy."""
 
     address: str
     port: int
 
 
-class Line(Struct, gc=False):
+class Line(Struct, gc=False, omit_defaults=True):
     """One decoded line: at most one of the members before ``node_name`` is set.
 
     All absent: an agent or debug event, which tells nothing about traffic.
@@ -214,7 +216,7 @@ class Line(Struct, gc=False):
     time: str = ""
 
 
-class Wrapper(Struct, gc=False):
+class Wrapper(Struct, gc=False, omit_defaults=True):
     """The names that tell what a line without a known member is; values stay unread."""
 
     agent_event: Raw = Raw(b"")

@@ -10,10 +10,12 @@ from contextlib import contextmanager
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 from tests.metrics.building import Alert, ClosedNow, Counts
+from tests.serve.building import HandClock
 
 from hubblewatch import __version__
 from hubblewatch.metrics import Metrics
 from hubblewatch.serve import AlertBoard, Answers, Health, Server
+from hubblewatch.worker.metrics import WorkerFamilies
 
 Samples = dict[str, list[dict[str, str]]]
 """Label sets by the name of the metric, as a selector names it."""
@@ -23,8 +25,11 @@ class Live:
     """Metrics that a test changes, served on loopback."""
 
     def __init__(self) -> None:
+        self.clock = HandClock()
+        self.health = Health(self.clock)
         self.metrics = Metrics(CollectorRegistry(), version=__version__, clock=time.time, cap=50)
-        answers = Answers(self.metrics.registry, Health(time.monotonic), AlertBoard())
+        self.worker = WorkerFamilies(self.metrics.registry)
+        answers = Answers(self.metrics.registry, self.health, AlertBoard())
         self.server = Server(answers, "127.0.0.1", 0)
 
     @property

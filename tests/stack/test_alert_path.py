@@ -1,4 +1,4 @@
-"""From the service's metrics through a real Prometheus to a real Alertmanager, and back to quiet."""
+"""From metrics through a real Prometheus to a real Alertmanager, and back to quiet."""
 
 from __future__ import annotations
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-
 from deploy.local.stack.program import Program, find_program
 
 DEPLOY = Path(__file__).parents[2]
@@ -29,7 +28,9 @@ def local_configuration(
     }
     found["rule_files"] = [str(rules / "*.yaml")]
     found["alerting"]["alertmanagers"][0]["static_configs"] = [{"targets": [alertmanager]}]
-    found["scrape_configs"][0]["static_configs"][0]["targets"] = list(targets)
+    [scrape] = found["scrape_configs"]
+    del scrape["dns_sd_configs"]
+    scrape["static_configs"] = [{"targets": list(targets)}]
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.builders import L7, VERDICT, Party, flow, pod
+from tests.builders import DROP, L7, VERDICT, Party, flow, pod
 from tests.connections import datagrams, tcp
 from tests.running import only, windows
 
@@ -144,3 +144,27 @@ def test_a_denied_pair_is_the_senders_whatever_the_ports() -> None:
     """A scanner may send from a low port."""
     window = only([forth((53, 45_000), protocol="UDP", kind=VERDICT, verdict="DROPPED")])
     assert (window.workload, window.denied, window.edges[0].port) == ("cart", 1, 45_000)
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        {"kind": VERDICT, "verdict": "DROPPED"},
+        {"kind": DROP, "verdict": "DROPPED", "drop_reason": 133},
+        {"kind": VERDICT, "is_reply": False},
+        {"kind": VERDICT, "verdict": "AUDIT"},
+    ],
+)
+def test_a_verdict_on_a_packet_from_the_midst_scans_no_ports(what: dict[str, Any]) -> None:
+    """Cilium forgot the connection, so it judges the server's next packet as if it were new."""
+    lines = [
+        flow(SERVER, CLIENT, ports=(5_432, port), flags="PSH ACK", at=port / 1e3 - 40, **what)
+        for port in range(40_000, 40_050)
+    ]
+    window = only(lines)
+    assert (window.workload, window.peer_ports, window.attempts) == ("cart", 1, 50)
+
+
+def test_a_drop_that_is_marked_as_a_reply_is_one() -> None:
+    reply = back(HIGH[::-1], kind=DROP, verdict="DROPPED", drop_reason=133, is_reply=True)
+    assert opener(reply) == "cart"

@@ -228,3 +228,11 @@ def test_a_byte_order_mark_costs_nothing_but_its_bytes() -> None:
     lines = tcp()
     lines[0] = b"\xef\xbb\xbf" + lines[0]
     assert run(lines).rejects == []
+
+
+def test_counts_by_verdict_and_by_loss_are_of_known_names_only() -> None:
+    lines = [flow(verdict=name) for name in ("DROPPED", 2, "QUARANTINED", 99, "FORWARDED")]
+    losses = [lost(at, source=name) for at, name in enumerate(("HUBBLE_RING_BUFFER", "BITBUCKET"))]
+    counts = run([*lines, *losses]).pipeline.counts
+    assert counts.verdicts == {"DROPPED": 2, "other": 2, "FORWARDED": 1}
+    assert counts.lost == {"HUBBLE_RING_BUFFER": 1, "other": 1}

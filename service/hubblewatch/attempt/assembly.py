@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from hubblewatch.attempt import evidence as e
 from hubblewatch.attempt.connection import ICMP, NEVER, SCTP, TCP, UDP, Connection, Key
-from hubblewatch.attempt.event import EVENT, TRACE, icmp_bits, other_bits
+from hubblewatch.attempt.event import EVENT, TRACE, icmp_bits, other_bits, verdict_name
 from hubblewatch.attempt.intake import Counts, Intake, Lookup
 from hubblewatch.attempt.peer import Peer, PeerKind, Peers
 from hubblewatch.flow.schema import Flow, Line
@@ -115,7 +115,7 @@ class Assembly:
             addresses = flow.IP
             layer4 = flow.l4
             if addresses is None or layer4 is None:
-                verdicts[verdict] += 1
+                verdicts[verdict_name(verdict)] += 1
                 self.counts.uncounted["no-address"] += 1
                 continue
             event_type = flow.event_type
@@ -162,7 +162,7 @@ class Assembly:
                 bits, source_port = icmp_bits(message, 4 if layer4.ICMPv4 is not None else 6)
                 destination_port = source_port
             else:
-                verdicts[verdict] += 1
+                verdicts[verdict_name(verdict)] += 1
                 self.counts.uncounted["other-protocol"] += 1
                 continue
             if kind == TRACE and verdict == "FORWARDED":
@@ -183,7 +183,7 @@ class Assembly:
                 elif point in ("TO_OVERLAY", "TO_NETWORK"):
                     bits |= e.LEFT
             else:
-                verdicts[verdict] += 1
+                verdicts[verdict_name(verdict)] += 1
                 more = other_bits(flow, kind)
                 if more < 0:
                     self.counts.uncounted["socket"] += 1

@@ -29,6 +29,7 @@ _VERDICT_NAMES = {
     6: "TRACED",
     7: "TRANSLATED",
 }
+_KNOWN_VERDICTS = frozenset({*_VERDICT_NAMES.values(), "VERDICT_UNKNOWN"})
 _POINT_BITS: dict[str | int, int] = {
     "TO_ENDPOINT": e.DELIVERED,
     101: e.DELIVERED,
@@ -79,14 +80,14 @@ def other_bits(flow: Flow, kind: int) -> int:
             or flow.egress_denied_by
             or flow.ingress_denied_by
         )
-        return e.DENIED | e.DECIDED if denied else e.DROPPED
+        return e.DENIED | _decided(flow) if denied else e.DROPPED
     if verdict == "AUDIT":
-        return e.AUDITED | e.DECIDED
+        return e.AUDITED | _decided(flow)
     if verdict == "ERROR":
         return e.DROPPED
     bits = 0
     if kind == VERDICT:
-        bits = e.DECIDED
+        bits = _decided(flow)
     elif kind == TRACE:
         bits = _POINT_BITS.get(flow.trace_observation_point, 0)
         if _is_syn(flow):
@@ -114,6 +115,26 @@ def proxied_responder(flow: Flow) -> tuple[str, int] | None:
     else:
         shown = max(other_bits(flow, kind), 0)
     return (addresses.destination, header.destination_port) if shown & e.PROXIED else None
+
+
+def verdict_name(verdict: str | int) -> str:
+    """Give the verdict's name, ``other`` for one that is not known: the names are a closed set."""
+    if not isinstance(verdict, str):
+        verdict = _VERDICT_NAMES.get(verdict, "")
+    return verdict if verdict in _KNOWN_VERDICTS else "other"
+
+
+def _decided(flow: Flow) -> int:
+    """Evidence of a verdict: its packet opens the connection.
+
+    Not so where Cilium has forgotten a connection and judges a packet from its midst, perhaps the
+    server's: its ephemeral destination port would look like a scan.
+    """
+    if flow.is_reply:
+        return e.REPLY
+    segment = flow.l4.TCP if flow.l4 is not None else None
+    flags = segment.flags if segment is not None else None
+    return e.DECIDED if flags is None or (flags.SYN and not flags.ACK) else 0
 
 
 def _likely_kind(flow: Flow) -> int:

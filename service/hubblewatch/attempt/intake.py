@@ -48,7 +48,7 @@ class Counts(Struct):
     """Totals since the start, for metrics and the summary; nothing here feeds a detector."""
 
     flows: int = 0
-    verdicts: dict[str | int, int] = field(default_factory=lambda: defaultdict(int))
+    verdicts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     protocols: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     uncounted: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     """Flows that are no part of an attempt, by reason: socket, no-address, other-protocol."""

@@ -19,6 +19,19 @@ LOSS_NOTICED_LATE_SECONDS = 2
 _RATE = 0.2
 
 
+_LOSS_SOURCES: dict[str | int, str] = {
+    1: "PERF_EVENT_RING_BUFFER",
+    2: "OBSERVER_EVENTS_QUEUE",
+    3: "HUBBLE_RING_BUFFER",
+}
+
+
+def loss_source(source: str | int) -> str:
+    """Give the name of a loss's source, ``other`` for one that is not known: a closed set."""
+    name = _LOSS_SOURCES.get(source, str(source))
+    return name if name in _LOSS_SOURCES.values() else "other"
+
+
 def windows_of_loss(second: int, size: int) -> set[int]:
     """Give the numbers of the windows that a loss reported at ``second`` leaves incomplete."""
     return {second // size, (second - LOSS_NOTICED_LATE_SECONDS) // size}

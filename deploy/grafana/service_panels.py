@@ -153,4 +153,65 @@ def service_panels() -> list[Placed]:
                 unit="short",
             ),
         ),
+        (
+            8,
+            7,
+            series(
+                "Partitions",
+                "Given to each worker, and those that have their state back.",
+                [
+                    Query(
+                        f"sum by (instance) (hubblewatch_assigned_partitions{{{C}}})",
+                        "given to {{instance}}",
+                    ),
+                    Query(
+                        f"sum by (instance) (hubblewatch_restored_partitions{{{C}}})",
+                        "restored by {{instance}}",
+                    ),
+                ],
+                unit="short",
+            ),
+        ),
+        (
+            8,
+            7,
+            series(
+                "Failures, rebalances, skipped records",
+                "In the last quarter of an hour: work begun again from the committed offsets, by "
+                "reason; partitions given anew; records passed by.",
+                [
+                    Query(
+                        "sum by (reason) "
+                        f"(increase(hubblewatch_worker_failures_total{{{C}}}[15m]))",
+                        "failures: {{reason}}",
+                    ),
+                    Query(f"sum(increase(hubblewatch_rebalances_total{{{C}}}[15m]))", "rebalances"),
+                    Query(
+                        f"sum(increase(hubblewatch_skipped_records_total{{{C}}}[15m]))", "skipped"
+                    ),
+                ],
+                unit="short",
+            ),
+        ),
+        (
+            8,
+            7,
+            series(
+                "Time of a transaction",
+                "Median and 99th percentile, from begin to Kafka's word that it is committed.",
+                [
+                    Query(
+                        "histogram_quantile(0.5, sum by (le) (rate("
+                        f"hubblewatch_transaction_seconds_bucket{{{C}}}[$__rate_interval])))",
+                        "median",
+                    ),
+                    Query(
+                        "histogram_quantile(0.99, sum by (le) (rate("
+                        f"hubblewatch_transaction_seconds_bucket{{{C}}}[$__rate_interval])))",
+                        "99th percentile",
+                    ),
+                ],
+                unit="s",
+            ),
+        ),
     ]

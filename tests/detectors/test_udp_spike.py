@@ -138,7 +138,7 @@ def test_it_says_how_much_what_is_usual_and_where_to(stream: Stream) -> None:
     (finding,) = stream.close()
     assert (
         finding.summary
-        == "1,204 UDP attempts of shop/cart within 1 minute; usual is 12 by its own past"
+        == "1,204 UDP attempts of shop/cart within 1 minute; usual is 12, from its own past"
     )
     assert "shop/cart -> shop/stock:9999/udp (1204)" in finding.description
     assert (finding.protocol, finding.ports) == ("udp", [9_999])

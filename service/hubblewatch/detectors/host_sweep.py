@@ -123,7 +123,7 @@ class HostSweep:
             recommendation=(
                 "If no approved scanner or discovery agent runs there, treat the pod as "
                 "compromised: keep it for examination, cut its egress with a policy, and look at "
-                "what it did reach. What is approved belongs into the suppressions."
+                "what it did reach. What is approved belongs in the suppressions."
             ),
             reasons=[Reason("refused_addresses", float(number), 0.0, 1.0)],
             score=number / self._settings.addresses,

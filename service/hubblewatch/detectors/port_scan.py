@@ -122,7 +122,7 @@ class PortScan:
             recommendation=(
                 "If no approved scanner runs there, treat the pod as compromised: keep it for "
                 "examination, cut its egress with a policy, and look at what it reached before. "
-                "An approved scanner belongs into the suppressions."
+                "An approved scanner belongs in the suppressions."
                 if not inbound
                 else "Block the address at the edge, and check which of the workload's ports are "
                 "meant to be reachable from outside at all."

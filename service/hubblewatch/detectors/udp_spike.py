@@ -10,7 +10,8 @@ Defaults: 100 attempts a window are under two a second, what one chatty client m
 three lies beyond a day's cycle.
 
 Known false positives: a UDP service that is switched on (metrics, logs, media, QUIC); a resolver
-whose cache was emptied; periodic bursts without TCP that come less often than every few windows.
+whose cache was emptied or whose clients flood it; bursts without TCP that come once an hour or so.
+Not seen: a flood through one socket is one attempt, for Hubble's events tell no volume.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from hubblewatch.detectors.wording import counted, from_whom, listed, name_of, s
 from hubblewatch.window.closed import ClosedWindow
 from hubblewatch.window.closing import Closing
 
+_DNS_PORT = 53
 _LEAST_PAST = 3
 """Values from which a cold subject's own median says something."""
 _LEAST_OTHERS = 2
@@ -134,13 +136,15 @@ class UdpSpike:
         settings = self._settings
         estimate = past.estimate("udp")
         if estimate.state is not BaselineState.COLD:
-            return _Usual(estimate.usual, settings.ratio, settings.excess_attempts, "its own past")
+            return _Usual(
+                estimate.usual, settings.ratio, settings.excess_attempts, "from its own past"
+            )
         if estimate.count >= _LEAST_PAST:
             return _Usual(
                 estimate.usual,
                 settings.ratio * settings.cold_factor,
                 settings.excess_attempts * settings.cold_factor,
-                f"its first {estimate.count} windows",
+                f"from its first {estimate.count} windows",
             )
         others = usual_of_others(window.subject, "udp", unexplained_udp, closing, memory)
         if is_from_the_beginning(past, memory.stream):
@@ -151,13 +155,13 @@ class UdpSpike:
                 others[-1],
                 settings.ratio * settings.cold_factor,
                 settings.unknown_attempts,
-                "the busiest other workload of its namespace, for it has no past yet",
+                "as in the busiest other workload of its namespace, for it has no past yet",
             )
         return _Usual(
             others[len(others) * 9 // 10] if others else 0.0,
             settings.ratio,
             settings.unknown_attempts,
-            "nine in ten other workloads of its namespace, for it is new",
+            "as in nine of ten other workloads of its namespace, for it is new",
         )
 
     def _finding(
@@ -171,9 +175,13 @@ class UdpSpike:
         past: SubjectMemory,
     ) -> Finding:
         subject = window.subject
-        peers, evidence = shown_evidence(window, "attempts", lambda edge: edge.protocol == "udp")
-        ports = sorted({port for peer in peers[:3] for port in peer.ports})
         lookups = window.udp_dns > window.udp / 2
+        peers, evidence = shown_evidence(
+            window,
+            "attempts",
+            lambda edge: edge.protocol == "udp" and (edge.port == _DNS_PORT) == lookups,
+        )
+        ports = sorted({port for peer in peers[:3] for port in peer.ports})
         what = "DNS look-up" if lookups else "UDP attempt"
         why = (
             "So many look-ups beyond what connections need can be a resolver problem, a retry "
@@ -191,7 +199,7 @@ class UdpSpike:
             unit="UDP attempts",
             summary=(
                 f"{counted(udp, what)} {from_whom(subject)} within {span_of(window)}; "
-                f"usual is {usual:,.0f} by {basis}"
+                f"usual is {usual:,.0f}, {basis}"
             ),
             description=(
                 f"Most frequent: {listed(evidence.edges, 3)}. Look-ups that go with TCP "

@@ -19,7 +19,7 @@ BENCH_ARGS ?=
 KAFKA_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench scenarios kafka stack crash lock clean
+.PHONY: help setup demo test lint format bench scenarios kafka stack crash proto lock clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,10 @@ kafka: $(STAMP) ## run a Kafka broker in the foreground
 
 stack: $(STAMP) ## run Kafka, exporter, worker and Prometheus on this machine
 	$(BIN)/python -m tests.stack.run
+
+PROTO := service/hubblewatch/source/hubble/proto
+proto: $(STAMP) ## make Hubble's messages anew from their .proto files
+	$(BIN)/python -m grpc_tools.protoc --proto_path=service --python_out=service --pyi_out=service $(PROTO)/*.proto
 
 crash: $(STAMP) ## kill workers and the broker again and again, then check the sums
 	$(BIN)/python -m tests.broker.crash

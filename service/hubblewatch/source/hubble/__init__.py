@@ -1,0 +1,1 @@
+"""Lines from a live Hubble: an agent or Relay, read over gRPC."""

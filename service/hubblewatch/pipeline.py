@@ -28,7 +28,7 @@ from hubblewatch.window.completeness import loss_source, windows_of_loss
 from hubblewatch.window.due import MAX_EMPTY_WINDOWS, due_windows
 from hubblewatch.window.gaps import Gaps
 from hubblewatch.window.jump_guard import CONFIRMATIONS, MAX_JUMP_SECONDS, JumpGuard, ahead
-from hubblewatch.window.tally import Tally
+from hubblewatch.window.tally import Surroundings, Tally
 from hubblewatch.window.watermark import Watermark
 
 MAX_NODES = 10_000
@@ -325,17 +325,19 @@ class Pipeline:
 
     def _close(self, number: int, intake: Intake) -> Closed:
         settings = self.settings
-        tally = Tally(
-            intake,
-            settings.size,
-            settings.settle,
-            settings.cluster,
-            set().union(*self._proxied.values()),
-        )
         stream = self.memory.stream
         if stream.first < 0:
             stream.first = number
         census = self._census.get(number)
+        around = Surroundings(
+            settings.size,
+            settings.settle,
+            settings.cluster,
+            set().union(*self._proxied.values()),
+            census.answers if census is not None else intake.answers,
+            number - stream.first < self.lookback_windows,
+        )
+        tally = Tally(intake, around)
         events = census.nodes if census is not None else dict(intake.nodes)
         completeness = stream.nodes.judge(
             events,
@@ -370,7 +372,9 @@ class Pipeline:
             for finding in detector.inspect(closing, self.memory)
             if finding.subject.namespace or settings.judges_source
         ]
-        self.memory.learn(closing, (finding.subject for finding in findings))
+        # What is on trial must not change what the others see.
+        suspects = (finding.subject for finding in findings if not finding.shadow)
+        self.memory.learn(closing, suspects)
         alerts = self.incidents.update(closing, findings, self.suppressions)
         return Closed(closing, alerts)
 

@@ -244,6 +244,17 @@ def test_late_flows_are_sent_on_and_counted() -> None:
     assert sum(x.census.late for x in stream if x.census) == 1
 
 
+@pytest.mark.parametrize("gap", [50, 200])
+def test_a_census_says_whether_its_window_holds_replies(gap: int) -> None:
+    router = Router(PARTITIONS, PulseSettings("exporter-7"), lambda _: None)
+    lines = [flow(at=1), flow(at=2, is_reply=True), flow(at=2 + gap), flow(at=300)]
+    router.take(decode_lines(lines, lambda _: None))
+    router.finish()
+    censuses = [x.census for x in router.drain()[SHOP] if x.census]
+    answers = {census.start[11:16]: census.answers for census in censuses if census.nodes}
+    assert list(answers.values()) == [True] + [False] * (len(answers) - 1)
+
+
 def test_a_clock_moves_a_quiet_stream_on() -> None:
     router = Router(PARTITIONS, PulseSettings("exporter-7"), lambda _: None)
     router.take(decode_lines([flow(at=1), flow(at=2)], lambda _: None))

@@ -21,3 +21,10 @@ def test_a_repeated_census_changes_nothing() -> None:
 def test_of_two_counts_of_one_node_the_higher_one_holds() -> None:
     one, other = Census(START, {"node-a": 3}), Census(START, {"node-a": 5})
     assert joined(one, other) == joined(other, one) == Census(START, {"node-a": 5})
+
+
+def test_replies_that_one_exporter_saw_were_recorded() -> None:
+    deaf, hearing = Census(START, {"node-a": 3}), Census(START, {"node-b": 4}, answers=True)
+    assert joined(deaf, hearing).answers
+    assert joined(hearing, deaf).answers
+    assert not joined(deaf, deaf).answers

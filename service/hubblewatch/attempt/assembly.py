@@ -84,6 +84,8 @@ class Assembly:
         window_start = window_end = 0
         tcp_flows = udp_flows = flows = forwarded = 0
         telling = _TELLING
+        answered = False
+        intake: Intake | None = None
         given: Line | None = None
         for line in lines:
             flow = line.flow
@@ -104,6 +106,9 @@ class Assembly:
                 if number <= self.closed_through:
                     self.counts.late += 1
                     continue
+                if answered and intake is not None:
+                    intake.answers = True
+                    answered = False
                 intake = self.window(number)
                 nodes = intake.nodes
                 proxied = intake.proxied
@@ -111,6 +116,9 @@ class Assembly:
                 window_end = window_start + size
             flows += 1
             nodes[flow.node_name or line.node_name] += 1
+            is_reply = flow.is_reply
+            if is_reply:
+                answered = True
             verdict = flow.verdict
             addresses = flow.IP
             layer4 = flow.l4
@@ -167,13 +175,13 @@ class Assembly:
                 continue
             if kind == TRACE and verdict == "FORWARDED":
                 forwarded += 1
-                is_reply = flow.is_reply
                 if is_reply:
                     bits |= e.REPLY
                 elif is_reply is False:
                     bits |= e.REQUEST
                 elif flow.reply:
                     bits |= e.REPLY
+                    answered = True
                 point = flow.trace_observation_point
                 if point == "TO_ENDPOINT":
                     bits |= e.DELIVERED
@@ -226,6 +234,8 @@ class Assembly:
                 self._look_up(connection, second, flow)
             if flow.aggregate is not None:
                 self._weigh(connection, bits, kind, second, flow, line.node_name)
+        if answered and intake is not None:
+            intake.answers = True
         self.counts.flows += flows
         if forwarded:
             verdicts["FORWARDED"] += forwarded

@@ -135,9 +135,15 @@ def is_silence(evidence: int, opened: Direction) -> bool:
 
 
 @lru_cache(maxsize=65_536)
-def is_answered(evidence: int) -> bool:
-    """Tell whether any event shows a TCP answer."""
-    return bool((evidence | evidence >> BACK) & (SYN_ACK | REPLY | RESET))
+def is_under_way(evidence: int) -> bool:
+    """Tell whether all that was seen of a TCP connection lies in its midst or at its end.
+
+    Such a connection did not begin where it was first seen: it was silent for longer than it is
+    remembered, or the events of its begin were lost.
+    """
+    both = (evidence | evidence >> BACK) & _FORTH_MASK
+    begins = SYN | SYN_ACK | DECIDED | DENIED | AUDITED | DROPPED
+    return bool(both & (TALK | RESET)) and not both & begins
 
 
 def outcome_of_event(bits: int) -> Outcome:

@@ -32,10 +32,21 @@ class Intake:
     proxy's own leg is told from a new client on the node.
     """
 
-    __slots__ = ("connections", "losses", "lookups", "nodes", "number", "proxied", "weights")
+    __slots__ = (
+        "answers",
+        "connections",
+        "losses",
+        "lookups",
+        "nodes",
+        "number",
+        "proxied",
+        "weights",
+    )
 
     def __init__(self, number: int) -> None:
         self.number = number
+        self.answers = False
+        """Whether any flow was a reply."""
         self.connections: list[Connection] = []
         self.lookups: dict[tuple[str, str, str, bool], Lookup] = {}
         self.weights: dict[WeightKey, tuple[Connection, int, int]] = {}

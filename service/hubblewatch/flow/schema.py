@@ -186,11 +186,14 @@ class Census(Struct, gc=False, omit_defaults=True):
 
     A partition sees only its own share of a node's events; whether a node fell silent is judged by
     the whole. ``late`` are the flows since the last census that came after their window had closed.
+    ``answers`` tells whether any flow of the window was a reply: where a stream holds none, silence
+    proves nothing.
     """
 
     start: str
     nodes: dict[str, int] = field(default_factory=dict)
     late: int = 0
+    answers: bool = False
 
 
 class Responder(Struct, gc=False, omit_defaults=True):

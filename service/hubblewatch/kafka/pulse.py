@@ -62,6 +62,8 @@ class Pulse:
         self._foremost: int | None = None
         self._habits = NodeWatch()
         self._open: dict[int, defaultdict[str, int]] = {}
+        self.answered: set[int] = set()
+        """Open windows that hold a reply, noted by who routes the flows."""
         self._is_pausing = False
         self._nobody: defaultdict[str, int] = defaultdict(int)
 
@@ -144,8 +146,9 @@ class Pulse:
             self._habits.learn(nodes)
             self.censuses += 1
             start = format_seconds(number * self.settings.size)
-            census, self.late = Census(start, nodes, self.late), 0
+            census, self.late = Census(start, nodes, self.late, number in self.answered), 0
             self._send(Line(census=census, time=format_seconds(self.newest)))
+        self.answered = {number for number in self.answered if number >= before}
         if before - 1 - self.closed_through > MAX_EMPTY_WINDOWS:
             self._is_pausing = True
         self.closed_through = before - 1

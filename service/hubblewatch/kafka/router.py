@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 
 from msgspec import Struct
 
+from hubblewatch.attempt.connection import NEVER
 from hubblewatch.attempt.event import proxied_responder
 from hubblewatch.attempt.opener import source_opened
 from hubblewatch.flow.reject import Reject, RejectReason
@@ -75,7 +76,8 @@ class Router:
         wake = pulse.wake
         window_start = window_end = 0
         flows = nobodys = late = 0
-        is_late = False
+        is_late = is_answered = False
+        number = NEVER
         nodes = pulse.nodes(0)
         for line in lines:
             flow = line.flow
@@ -89,6 +91,9 @@ class Router:
                 self._refuse(line, str(error))
                 continue
             if second > newest or second >= wake:
+                if is_answered:
+                    pulse.answered.add(number)
+                    is_answered = False
                 if second >= wake:
                     self._go_on(pulse.judge(line, second))
                     newest, wake = pulse.newest, pulse.wake
@@ -97,6 +102,9 @@ class Router:
                 pulse.advance(second)
                 newest = second
             if not window_start <= second < window_end:
+                if is_answered:
+                    pulse.answered.add(number)
+                    is_answered = False
                 number = second // size
                 window_start = number * size
                 window_end = window_start + size
@@ -105,6 +113,8 @@ class Router:
             if is_late:
                 late += 1
                 pulse.late += 1
+            elif flow.is_reply or flow.reply:
+                is_answered = True
             flows += 1
             nodes[flow.node_name or line.node_name] += 1
             source = flow.source
@@ -123,6 +133,8 @@ class Router:
             if flow.trace_observation_point in _TO_PROXY or flow.verdict in _REDIRECTED:
                 self._announce(flow, second, partition)
             routed[partition].append(line)
+        if is_answered:
+            pulse.answered.add(number)
         self.counts.flows += flows
         self.counts.nobodys += nobodys
         self.counts.late += late

@@ -15,4 +15,5 @@ def joined(known: Census | None, another: Census) -> Census:
     nodes = dict(known.nodes)
     for name, events in another.nodes.items():
         nodes[name] = max(events, nodes.get(name, 0))
-    return Census(known.start, nodes, max(known.late, another.late))
+    answers = known.answers or another.answers
+    return Census(known.start, nodes, max(known.late, another.late), answers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct, field
 
-from hubblewatch.window.closed import ClosedWindow
+from hubblewatch.window.closed import ClosedWindow, Subject
 from hubblewatch.window.completeness import Completeness
 
 
@@ -29,3 +29,5 @@ class Closing(Struct):
     events: dict[str, int] = field(default_factory=dict)
     late: int = 0
     lost: dict[tuple[str, str], int] = field(default_factory=dict)
+    scores: dict[Subject, float] = field(default_factory=dict)
+    """How odd each subject is, 0..1, where a model judged; filled in by the forest."""

@@ -41,36 +41,50 @@ class _Route(Struct, gc=False):
     contact: list[int] | None
 
 
-class Tally:
-    """Builds the closed windows of one window number.
+class Surroundings(Struct, frozen=True):
+    """What must be known of the stream around a window.
 
     ``proxied`` holds the responders reached through the L7 proxy in this window or shortly before.
+    ``hears_answers`` tells whether the stream holds replies, without which silence proves nothing,
+    and ``is_begin`` whether the stream began just now: whatever is first seen then in the midst of
+    a connection may be all there is of it.
     """
 
-    def __init__(
-        self, intake: Intake, size: int, settle: int, cluster: str, proxied: set[tuple[str, int]]
-    ) -> None:
-        self.start = intake.number * size
-        self.end = self.start + size
+    size: int
+    settle: int
+    cluster: str
+    proxied: set[tuple[str, int]]
+    hears_answers: bool
+    is_begin: bool
+
+
+class Tally:
+    """Builds the closed windows of one window number."""
+
+    def __init__(self, intake: Intake, around: Surroundings) -> None:
+        self.start = intake.number * around.size
+        self.end = self.start + around.size
         self.windows: dict[Subject, ClosedWindow] = {}
         self.totals: defaultdict[tuple[str, str, str], int] = defaultdict(int)
         """Attempts by namespace, protocol and outcome, subjects or not."""
         self.subjectless = 0
         """Attempts between parties that are both no pods: nobody's."""
-        self._known_at = self.end + settle
-        self._cluster = cluster
-        self._proxied = proxied
+        self._known_at = self.end + around.settle
+        self._around = around
         self._intake = intake
         self._subjects: dict[tuple[Peer, str], ClosedWindow] = {}
         self._routes: dict[tuple[object, ...], _Route] = {}
         self._judged: dict[int, Outcome] = {}
         mine = [c for c in intake.connections if self.start <= c.first < self.end]
-        self._mine = mine
         self._openers = Openers(mine)
-        self._hears_answers: bool | None = None
         for connection in mine:
-            if not connection.weighted:
-                self._count(connection)
+            if connection.weighted or (
+                not around.is_begin
+                and connection.protocol == TCP
+                and e.is_under_way(connection.evidence)
+            ):
+                continue
+            self._count(connection)
         for connection, outcome, weight in weighted_attempts(intake, self._openers):
             self._count(connection, outcome, weight)
         self._count_lookups()
@@ -146,23 +160,19 @@ class Tally:
         """Judge how an attempt went; silence is a failure only where answers can be heard.
 
         A recording may hold requests alone (a filter, one direction). That answers are recorded
-        shows in this window's other connections, or in the SYN that was sent again.
+        shows in any reply of this window, or in the SYN that was sent again.
         """
         judged = connection.evidence << 1 | (opened is Direction.BACK)
         outcome = self._judged.get(judged)
         if outcome is None:
             outcome = self._judged[judged] = e.outcome(connection.evidence, opened)
         if (
-            outcome is Outcome.FAILED
+            not self._around.hears_answers
+            and outcome is Outcome.FAILED
             and connection.last == connection.first
             and e.is_silence(connection.evidence, opened)
         ):
-            if self._hears_answers is None:
-                self._hears_answers = any(
-                    c.protocol == TCP and e.is_answered(c.evidence) for c in self._mine
-                )
-            if not self._hears_answers:
-                return Outcome.ALLOWED
+            return Outcome.ALLOWED
         return outcome
 
     def _is_no_client(
@@ -177,7 +187,7 @@ class Tally:
         asked = evidence >> e.BACK if opened is Direction.BACK else evidence
         if opener.kind is PeerKind.HOST and not asked & e.LEFT:
             return True
-        return target in self._proxied
+        return target in self._around.proxied
 
     def _window(self, peer: Peer, direction: str) -> ClosedWindow:
         key = (peer, direction)
@@ -187,7 +197,7 @@ class Tally:
             window = self.windows.get(subject)
             if window is None:
                 window = self.windows[subject] = ClosedWindow(
-                    subject, self.start, self.end, self._cluster
+                    subject, self.start, self.end, self._around.cluster
                 )
             self._subjects[key] = window
         return window

@@ -111,6 +111,12 @@ class Pipeline:
         return self._assembly.peers
 
     @property
+    def newest(self) -> int | None:
+        """Highest event time seen, epoch seconds; None before the first flow."""
+        newest = self._assembly.latest
+        return None if newest == NEVER else newest
+
+    @property
     def connections(self) -> int:
         """Connections held in memory."""
         return len(self._assembly)

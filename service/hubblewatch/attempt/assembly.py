@@ -53,6 +53,8 @@ class Assembly:
         self.closed_through = NEVER
         """Number of the last closed window: flows of it and before are late."""
         self.wake = NEVER
+        self.latest = NEVER
+        """Event time of the last flow of a batch, the highest so far: for display only."""
         self._on_bad_time = on_bad_time
         self._tables: tuple[dict[Key, Connection], ...] = ({}, {}, {}, {})
         self._aging: dict[int, list[Connection]] = {}
@@ -236,6 +238,8 @@ class Assembly:
                 self._weigh(connection, bits, kind, second, flow, line.node_name)
         if answered and intake is not None:
             intake.answers = True
+        if flows:
+            self.latest = max(self.latest, second)
         self.counts.flows += flows
         if forwarded:
             verdicts["FORWARDED"] += forwarded

@@ -168,7 +168,7 @@ class Partitions:
             if self._is_stale(number, state, offset):
                 return
             commit = await self._count(number, slot, state, value, offset)
-            slot.event_time = state.pipeline.watermark.newest
+            slot.event_time = state.pipeline.newest
             slot.heard_at = self._now()
             await self._commit(number, slot, commit)
             self._observer.taken(number)

@@ -149,8 +149,8 @@ class SourceDegraded:
             f"Silent nodes usually make {share:.0%} of all events. The node is gone, or its Hubble "
             "is. Connections to its pods may fail meanwhile; connectivity errors are not reported "
             "while a node is silent.",
-            f"kubectl get node {node.rpartition('/')[2]}; kubectl -n kube-system logs on the Cilium agent there; "
-            "hubble list nodes.",
+            f"See whether the node is there (kubectl get node {node.rpartition('/')[2]}), whether "
+            "its Cilium agent runs, and whether Relay knows it (hubble list nodes).",
             Reason("silent_share", share, 0.0, 0.0),
             [node],
         )

@@ -17,6 +17,7 @@ DEMO_ARGS ?= deploy/demo/recording.jsonl.zst
 TEST_ARGS ?=
 BENCH_ARGS ?=
 KAFKA_ARGS ?=
+STACK_ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint format bench scenarios kafka stack crash proto lock clean
@@ -65,8 +66,8 @@ scenarios: $(STAMP) ## judge detection on all simulated scenarios, half an hour
 kafka: $(STAMP) ## run a Kafka broker in the foreground
 	$(BIN)/python -m deploy.local.kafka $(KAFKA_ARGS)
 
-stack: $(STAMP) ## run Kafka, exporter, worker and Prometheus on this machine
-	$(BIN)/python -m tests.stack.run
+stack: $(STAMP) ## run Kafka, the worker, Prometheus and Alertmanager on this machine
+	$(BIN)/python -m deploy.local.stack $(STACK_ARGS)
 
 PROTO := service/hubblewatch/source/hubble/proto
 proto: $(STAMP) ## make Hubble's messages anew from their .proto files

@@ -78,7 +78,7 @@ def incident_panels() -> list[Placed]:
             stat(
                 "Workers",
                 "Workers that answer Prometheus.",
-                f"count(hubblewatch_build_info{{{C}}}) or vector(0)",
+                f"count(hubblewatch_windows_closed_total{{{C}}}) or vector(0)",
                 unit="short",
                 steps=[Step(None, "red"), Step(1, "green")],
                 low=0,

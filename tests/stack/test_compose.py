@@ -11,8 +11,11 @@ import pytest
 import yaml
 from compose_spec import PyCompose
 from deploy.local.kafka.jars import kafka_version
+from typer.core import TyperGroup as Group
+from typer.main import get_command
 
 from hubblewatch import __version__
+from hubblewatch.cli.app import app
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docker-compose.yml").read_text()
@@ -100,8 +103,20 @@ def test_who_waits_for_a_service_waits_for_what_it_can_show(name: str) -> None:
             assert "healthcheck" in target or target["image"].startswith("hubblewatch:")
 
 
-def test_everything_long_lived_comes_back() -> None:
-    assert {name for name, service in SERVICES.items() if service["restart"] == "no"} == ONCE
+def test_what_ends_is_not_begun_again_and_all_else_comes_back() -> None:
+    restarts = {name: service["restart"] for name, service in SERVICES.items()}
+    assert restarts.pop("topics") == "no"
+    assert restarts.pop("exporter") == "on-failure"
+    assert set(restarts.values()) == {"unless-stopped"}
+
+
+@pytest.mark.parametrize("name", ["topics", "exporter", "worker"])
+def test_what_is_called_of_ours_is_there(name: str) -> None:
+    command, *options = SERVICES[name]["command"]
+    ours = get_command(app)
+    assert isinstance(ours, Group)
+    known = {opt for param in ours.commands[command].params for opt in param.opts}
+    assert {option for option in options if option.startswith("-")} <= known
 
 
 def test_versions_are_those_of_the_rest() -> None:

@@ -77,7 +77,6 @@ def dashboard() -> dict[str, Any]:
                     "regex": "",
                     "multi": False,
                     "includeAll": False,
-                    "current": {},
                     "hide": 0,
                 },
                 _variable("cluster", "Cluster", "label_values(hubblewatch_build_info, cluster)"),

@@ -11,12 +11,14 @@ import typer
 
 from hubblewatch import __version__
 from hubblewatch.cli.detect import detect
+from hubblewatch.cli.export import export
 from hubblewatch.cli.replay import replay
 from hubblewatch.cli.simulate import simulate
 from hubblewatch.cli.topics import topics
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "detect": detect,
+    "export": export,
     "replay": replay,
     "simulate": simulate,
     "topics": topics,

@@ -116,6 +116,13 @@ class Summary(CappedFamily[tuple[int, float]]):
             series.value = (count + 1, total + value)
             series.at = at
 
+    def add_many(self, labels: Labels, number: int, total: float, at: float = 0.0) -> None:
+        """Count ``number`` observations of ``labels`` that sum up to ``total``."""
+        with self._lock:
+            series = self._series.get(labels) or self._place(labels, at)
+            series.value = (series.value[0] + number, series.value[1] + total)
+            series.at = at
+
     def _family(self) -> SummaryMetricFamily:
         return SummaryMetricFamily(self.name, self.documentation, labels=self.label_names)
 

@@ -1,6 +1,7 @@
 """All settings: one typed model, from a YAML file and ``HUBBLEWATCH_…`` variables."""
 
 from hubblewatch.settings.block import SettingsBlock
+from hubblewatch.settings.export import ExportSettings
 from hubblewatch.settings.kafka import KafkaSecuritySettings, KafkaSettings
 from hubblewatch.settings.loading import load_settings
 from hubblewatch.settings.log import LogSettings
@@ -10,6 +11,7 @@ from hubblewatch.settings.window import WindowSettings
 from hubblewatch.settings.worker import WorkerSettings
 
 __all__ = [
+    "ExportSettings",
     "KafkaSecuritySettings",
     "KafkaSettings",
     "LogSettings",

@@ -10,6 +10,7 @@ from pydantic_settings import (
 )
 
 from hubblewatch.detectors.settings import DetectorSettings
+from hubblewatch.settings.export import ExportSettings
 from hubblewatch.settings.kafka import KafkaSettings
 from hubblewatch.settings.log import LogSettings
 from hubblewatch.settings.serve import ServeSettings
@@ -40,6 +41,7 @@ class Settings(BaseSettings):
     """YAML list of what is known and shall not raise alerts."""
 
     kafka: KafkaSettings = KafkaSettings()
+    export: ExportSettings = ExportSettings()
     worker: WorkerSettings = WorkerSettings()
     window: WindowSettings = WindowSettings()
     detectors: DetectorSettings = DetectorSettings()

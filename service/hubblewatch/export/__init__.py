@@ -1,0 +1,1 @@
+"""Hubble's lines to Kafka: read, route, pack, publish."""

@@ -1,0 +1,153 @@
+"""What ``hubblewatch export`` does: opens recordings, waits for Kafka, exports, sums up."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+import sys
+import time
+from collections.abc import Coroutine
+from contextlib import ExitStack
+from typing import Any, BinaryIO, NamedTuple, cast
+
+from msgspec import Struct
+from rich.console import Console
+
+from hubblewatch.export.exporter import Exporter
+from hubblewatch.export.pace import PacedSource, parse_speed
+from hubblewatch.export.rejects import Rejects
+from hubblewatch.export.serving import ServedExport
+from hubblewatch.export.source import RecordingSource, Source
+from hubblewatch.export.terminal import print_summary, shown_progress
+from hubblewatch.garbage import rarely_collected
+from hubblewatch.kafka.envelope import Envelopes
+from hubblewatch.kafka.log_limit import limit_logs
+from hubblewatch.kafka.probe import Cluster, wait_for_kafka
+from hubblewatch.kafka.publisher import Publisher
+from hubblewatch.kafka.pulse import PulseSettings
+from hubblewatch.kafka.router import Router
+from hubblewatch.kafka.topics import topic_names
+from hubblewatch.settings import Settings
+from hubblewatch.source.recordings import open_recordings
+
+log = logging.getLogger(__name__)
+
+
+class Wishes(Struct, frozen=True):
+    """What the command line asks for beside settings and recordings."""
+
+    speed: str = "max"
+    closes_last: bool = True
+    serves: bool = False
+    quiet: bool = False
+
+
+class Outcome(NamedTuple):
+    """What the exit code is made from."""
+
+    is_interrupted: bool
+    is_damaged: bool
+
+
+class Command:
+    """One call of ``hubblewatch export``; raises ConfigurationError before anything is read."""
+
+    def __init__(self, settings: Settings, files: list[str], wishes: Wishes) -> None:
+        self._settings = settings
+        self._wishes = wishes
+        self._speed = parse_speed(wishes.speed)
+        self._recordings = open_recordings(files, _standard_input())
+        self._errors = Console(stderr=True)
+
+    def run(self) -> Outcome:
+        """Export all there is, or until a signal."""
+        with rarely_collected():
+            is_whole = _run(self._export())
+        damage = [recording.damage for recording in self._recordings if recording.damage]
+        for one in damage:
+            self._errors.print(f"hubblewatch: {one}", markup=False, highlight=False, soft_wrap=True)
+        return Outcome(not is_whole, bool(damage))
+
+    async def _export(self) -> bool:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop.set)
+        limit_logs()
+        topics = topic_names(self._settings.kafka)
+        cluster = await self._found((topics.flows, topics.rejects), stop)
+        if cluster is None:
+            return False
+        rejects = Rejects(time.monotonic)
+        partitions = cluster.topics[topics.flows].partitions
+        window, export = self._settings.window, self._settings.export
+        router = Router(
+            partitions,
+            PulseSettings(
+                export.name or socket.gethostname(),
+                window.size_seconds,
+                window.lateness_seconds,
+                window.settle_seconds,
+            ),
+            rejects.take,
+        )
+        envelopes = Envelopes(
+            partitions,
+            time.monotonic,
+            rejects.take,
+            max_age_seconds=export.envelope_age_seconds,
+        )
+        publisher = Publisher(
+            self._settings.kafka,
+            (topics.flows, topics.rejects),
+            max_pending_bytes=export.pending_mib << 20,
+        )
+        exporter = Exporter(router, envelopes, publisher, rejects, topics)
+        source: Source = RecordingSource(self._recordings, rejects.take)
+        if self._speed is not None:
+            source = PacedSource(source, self._speed)
+        begin = time.monotonic()
+        publisher.start()
+        with ExitStack() as stack:
+            if self._wishes.serves:
+                served = ServedExport(exporter, publisher, self._settings.serve)
+                stack.enter_context(served.served())
+                self._errors.print(f"serving http://{served.address}", highlight=False)
+            shows = not self._wishes.quiet and self._errors.is_terminal
+            stack.enter_context(shown_progress(self._errors, self._recordings, exporter, shows))
+            try:
+                is_whole = await exporter.run(source, stop, self._wishes.closes_last)
+            finally:
+                await publisher.stop()
+        if not self._wishes.quiet:
+            print_summary(self._errors, exporter, publisher.counts, time.monotonic() - begin)
+        return is_whole
+
+    async def _found(self, topics: tuple[str, ...], stop: asyncio.Event) -> Cluster | None:
+        """Wait for Kafka and the topics; None if told to stop first."""
+        waiting = asyncio.create_task(wait_for_kafka(self._settings.kafka, topics))
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            return waiting.result() if waiting.done() else None
+        finally:
+            waiting.cancel()
+            stopping.cancel()
+            await asyncio.gather(waiting, stopping, return_exceptions=True)
+
+
+def _standard_input() -> BinaryIO:
+    """Give standard input without a buffer: the thread that reads it may be left behind in a read,
+    and at its end Python would wait for the lock of a buffer."""
+    return cast(BinaryIO, open(0, "rb", buffering=0, closefd=False))
+
+
+def _run(work: Coroutine[Any, Any, bool]) -> bool:
+    if sys.platform == "win32":
+        return asyncio.run(work)
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)

@@ -1,0 +1,249 @@
+"""`hubblewatch export` to a real broker: everything arrives, in order, whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from deploy.local.kafka import KafkaNode
+from tests.kafka.partitioned import Outcome, route
+
+from hubblewatch.flow.decode import decode_lines
+from hubblewatch.flow.schema import Line
+from hubblewatch.kafka.connection import connection_arguments
+from hubblewatch.kafka.topic_admin import apply_topics
+from hubblewatch.kafka.topics import topic_names
+from hubblewatch.settings import KafkaSettings
+from hubblewatch.simulate import SimulationConfig, Size, simulate
+
+PARTITIONS = 3
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Some 40,000 lines."""
+    path = tmp_path_factory.mktemp("recordings") / "recording.jsonl"
+    config = SimulationConfig(seed=3, minutes=6, size=Size.SMALL, rate=8.0)
+    path.write_bytes(b"".join(simulate(config)))
+    return path
+
+
+def expected(recording: Path) -> list[list[Line]]:
+    """What each partition must hold: what the router gives."""
+    streams = route(recording.read_bytes().splitlines(), Outcome(), PARTITIONS)
+    return [decode_lines(stream, print) for stream in streams]
+
+
+def without_names(lines: list[Line]) -> list[Line]:
+    """The exporter's name is this machine's."""
+    for line in lines:
+        if line.heartbeat is not None:
+            line.heartbeat.exporter = "any"
+    return lines
+
+
+@asynccontextmanager
+async def exporting(
+    settings: KafkaSettings, *arguments: str, stdin: int | None = None
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run the command in a process of its own, with few partitions and short timeouts."""
+    environment = {
+        **os.environ,
+        "HUBBLEWATCH_KAFKA__BOOTSTRAP_SERVERS": settings.bootstrap_servers,
+        "HUBBLEWATCH_KAFKA__TOPIC_PREFIX": settings.topic_prefix,
+        "HUBBLEWATCH_KAFKA__REQUEST_TIMEOUT_SECONDS": "5",
+        "HUBBLEWATCH_SERVE__PORT": "0",
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "hubblewatch",
+        "export",
+        *arguments,
+        env=environment,
+        stdin=stdin,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+async def done(process: asyncio.subprocess.Process, seconds: float = 60) -> str:
+    """Wait for its end; what it said on standard error."""
+    assert process.stderr is not None
+    said = (await asyncio.wait_for(process.stderr.read(), seconds)).decode()
+    assert await process.wait() == 0, said[:20_000]
+    return said
+
+
+async def read(settings: KafkaSettings, topic: str, partitions: int) -> list[list[object]]:
+    """All records of a topic, partition by partition."""
+    consumer = AIOKafkaConsumer(auto_offset_reset="earliest", **connection_arguments(settings))
+    await consumer.start()
+    try:
+        places = [TopicPartition(topic, number) for number in range(partitions)]
+        consumer.assign(places)
+        ends = await consumer.end_offsets(places)
+        found: dict[TopicPartition, list[object]] = {place: [] for place in places}
+        async with asyncio.timeout(30):
+            for place in places:
+                await consumer.seek_to_beginning(place)
+            while any([await consumer.position(place) < ends[place] for place in places]):
+                for place, records in (await consumer.getmany(timeout_ms=500)).items():
+                    found[place] += records
+        return [found[place] for place in places]
+    finally:
+        await consumer.stop()
+
+
+async def exported(settings: KafkaSettings) -> list[list[Line]]:
+    """The lines of each partition of the flow topic."""
+    records = await read(settings, topic_names(settings).flows, PARTITIONS)
+    lines = []
+    for stream in records:
+        for record in stream:
+            assert record.headers == (("hubblewatch", b"1"),)
+            assert 1 <= record.value.count(b"\n") + 1 <= 500
+            assert len(record.value) <= 512 * 1024
+        joined = [one for record in stream for one in record.value.split(b"\n")]
+        lines.append(without_names(decode_lines(joined, print)))
+    return lines
+
+
+def without_repetition(got: list[Line], want: list[Line]) -> list[Line]:
+    """Drop what a replaced producer sent again: whole stretches that were there just before."""
+    kept: list[Line] = []
+    for line in got:
+        if len(kept) < len(want) and line == want[len(kept)]:
+            kept.append(line)
+    return kept
+
+
+async def test_a_recording_arrives_whole_and_in_order(kafka_settings, recording):
+    await apply_topics(kafka_settings)
+    async with exporting(kafka_settings, "--from", str(recording)) as process:
+        said = await done(process)
+    want = [without_names(lines) for lines in expected(recording)]
+    assert await exported(kafka_settings) == want
+    lines = recording.read_bytes().count(b"\n")
+    assert f"{lines:,} lines" in said
+    assert "rejected" not in said
+
+
+async def test_kafka_may_start_after_the_exporter(kafka_engine, tmp_path, recording):
+    node = KafkaNode(tmp_path / "kafka", engine=kafka_engine)
+    settings = KafkaSettings(
+        bootstrap_servers=node.bootstrap,
+        topic_prefix="late.",
+        partitions=PARTITIONS,
+        request_timeout_seconds=5,
+    )
+    async with exporting(settings, "--from", str(recording)) as process:
+        await asyncio.sleep(2)
+        try:
+            await asyncio.to_thread(node.start)
+            await asyncio.sleep(1)
+            await apply_topics(settings)
+            said = await done(process)
+            assert await exported(settings) == [without_names(x) for x in expected(recording)]
+        finally:
+            await asyncio.to_thread(node.stop)
+    assert "waiting for Kafka" in said
+    assert said.count("\n") < 15
+
+
+async def test_a_broker_that_is_killed_and_comes_back_has_everything_in_order(own_kafka, recording):
+    settings = KafkaSettings(
+        bootstrap_servers=own_kafka.bootstrap,
+        topic_prefix="killed.",
+        partitions=PARTITIONS,
+        request_timeout_seconds=5,
+    )
+    await apply_topics(settings)
+    async with exporting(settings, "--from", str(recording), "--speed", "40") as process:
+        await asyncio.sleep(3.5)
+        assert process.returncode is None
+        await asyncio.to_thread(own_kafka.kill)
+        await asyncio.sleep(4)
+        assert process.returncode is None
+        await asyncio.to_thread(own_kafka.start)
+        said = await done(process)
+    got = await exported(settings)
+    want = [without_names(lines) for lines in expected(recording)]
+    for stream, wanted in zip(got, want, strict=True):
+        assert without_repetition(stream, wanted) == wanted
+        assert len(stream) < 2 * len(wanted)
+    assert said.count("\n") < 60
+
+
+async def test_rejected_lines_are_kept_with_their_reason(kafka_settings, recording, tmp_path):
+    await apply_topics(kafka_settings)
+    lines = recording.read_bytes().splitlines()[:100]
+    spoilt = tmp_path / "spoilt.jsonl"
+    spoilt.write_bytes(b"\n".join([*lines[:50], b"{broken", b'{"other": 1}', *lines[50:]]))
+    async with exporting(kafka_settings, "--from", str(spoilt)) as process:
+        said = await done(process)
+    assert re.search(r"1 lines? rejected: malformed", said)
+    ((first, second),) = await read(kafka_settings, topic_names(kafka_settings).rejects, 1)
+    assert (first.value, dict(first.headers)["reason"]) == (b"{broken", b"malformed")
+    assert dict(first.headers)["place"].endswith(b"spoilt.jsonl:51")
+    assert (second.value, dict(second.headers)["reason"]) == (b'{"other": 1}', b"unknown")
+
+
+async def test_lines_of_a_quiet_pipe_arrive_without_its_end(kafka_settings, recording):
+    await apply_topics(kafka_settings)
+    lines = recording.read_bytes().splitlines(keepends=True)[:200]
+    async with exporting(kafka_settings, "--from", "-", stdin=asyncio.subprocess.PIPE) as process:
+        assert process.stdin is not None
+        process.stdin.write(b"".join(lines))
+        await process.stdin.drain()
+        deadline = time.monotonic() + 30
+        flows = 0
+        while flows < 190 and time.monotonic() < deadline:
+            await asyncio.sleep(0.3)
+            streams = await exported(kafka_settings)
+            flows = sum(line.flow is not None for stream in streams for line in stream)
+        assert flows >= 190
+        process.send_signal(signal.SIGTERM)
+        begin = time.monotonic()
+        assert await asyncio.wait_for(process.wait(), 15) == 130
+        assert time.monotonic() - begin < 5
+
+
+async def test_an_exporter_that_waits_for_kafka_ends_when_told(tmp_path, recording):
+    settings = KafkaSettings(bootstrap_servers="127.0.0.1:9", request_timeout_seconds=5)
+    async with exporting(settings, "--from", str(recording)) as process:
+        await asyncio.sleep(2)
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 10) == 130
+
+
+async def test_an_export_that_kafka_left_ends_within_ten_seconds(own_kafka, recording):
+    settings = KafkaSettings(
+        bootstrap_servers=own_kafka.bootstrap,
+        topic_prefix="left.",
+        partitions=PARTITIONS,
+        request_timeout_seconds=5,
+    )
+    await apply_topics(settings)
+    async with exporting(settings, "--from", str(recording), "--speed", "recorded") as process:
+        await asyncio.sleep(3)
+        await asyncio.to_thread(own_kafka.kill)
+        await asyncio.sleep(2)
+        process.send_signal(signal.SIGTERM)
+        begin = time.monotonic()
+        assert await asyncio.wait_for(process.wait(), 30) == 130
+        assert time.monotonic() - begin < 15

@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 from deploy.local.kafka import Authority, KafkaNode, KafkaUnavailableError, Security
 from deploy.local.kafka.engine import find_engine
+from tests.broker.detecting import exported, wanted_records
+from tests.kafka.partitioned import whole
 
 from hubblewatch.settings import KafkaSettings
+from hubblewatch.simulate import ScenarioSpec, SimulationConfig, simulate
 
 USERS = {"alice": "alice-secret", "bob": "bob-secret"}
 """Who may log in by SASL; alice may do everything, bob nothing."""
@@ -91,3 +94,34 @@ def expired_certificate(authority):
 def other_authority(tmp_path_factory):
     """An authority that the broker does not know."""
     return Authority(tmp_path_factory.mktemp("other-authority"), "other-ca")
+
+
+@pytest.fixture(scope="session")
+def recording():
+    """Lines of a simulated cluster, twelve minutes with one alert."""
+    config = SimulationConfig(
+        seed=7,
+        minutes=12,
+        rate=6.0,
+        nodes=3,
+        namespaces=6,
+        workloads=14,
+        disorder_seconds=4.0,
+        scenarios=(ScenarioSpec.parse("policy-break:at=4"),),
+    )
+    return [line.rstrip(b"\n") for line in simulate(config)]
+
+
+@pytest.fixture(scope="session")
+def replayed(recording):
+    """What one replay of the recording says: windows, and ids of alerts."""
+    windows, alerts = wanted_records(whole(recording))
+    assert len(windows) > 50
+    assert alerts
+    return windows, alerts
+
+
+@pytest.fixture(scope="session")
+def streams(recording):
+    """The recording as an exporter puts it into twelve partitions."""
+    return exported(recording)

@@ -28,6 +28,7 @@ def run_worker(
     async def serve() -> None:
         await WorkerService(settings, make_ledger).run()
 
+    threading.excepthook = _log_end_of_thread
     try:
         with rarely_collected():
             _run(serve())
@@ -43,6 +44,12 @@ def run_worker(
         # A consumer's thread that does not end would keep the interpreter waiting for ever.
         log.warning("left behind: %s", ", ".join(thread.name for thread in left))
         _leave(0)
+
+
+def _log_end_of_thread(end: threading.ExceptHookArgs) -> None:
+    # The consumer's thread ends so when its broker is away; the run's end says what matters.
+    name = "a thread" if end.thread is None else end.thread.name
+    log.warning("%s ended by %s: %s", name, end.exc_type.__name__, end.exc_value)
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:

@@ -21,6 +21,7 @@ from hubblewatch.alert.record import encode_alert
 from hubblewatch.kafka.topics import TopicNames
 from hubblewatch.state import Record
 from hubblewatch.worker.errors import FencedError, LedgerError
+from hubblewatch.worker.pacing import pace
 from hubblewatch.worker.partition import Commit
 
 log = logging.getLogger(__name__)
@@ -80,6 +81,7 @@ class Ledger:
             compression_type="zstd",
             max_request_size=MAX_REQUEST_BYTES,
         )
+        pace(producer.client)
         await self._bounded("start the transactional producer", producer.start())
         # 2. Only then is the state final.
         return await self._bounded("read the state back", self._read_state(arguments))

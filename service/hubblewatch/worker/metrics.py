@@ -19,7 +19,7 @@ class WorkerFamilies:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         # A second series for each counter that nobody here asks for.
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.transaction_seconds = Histogram(
             "hubblewatch_transaction_seconds",
             "Time from the begin of a closing's transaction to Kafka's word that it is committed.",

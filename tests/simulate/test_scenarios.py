@@ -106,3 +106,11 @@ def test_the_documentation_has_a_row_for_every_scenario() -> None:
     page = Path(__file__).parents[2] / "docs" / "simulator.md"
     rows = [line.split("|")[1].strip(" `") for line in page.read_text().splitlines() if "|" in line]
     assert set(SCENARIOS) <= set(rows)
+
+
+def test_data_staging_fails_too_seldom_for_a_rule() -> None:
+    made = recording("data-staging:at=2", minutes=12, size=Size.MEDIUM)
+    label = made.label()
+    during = [w for w in made.windows_of(*label.subjects[0]) if w.start_ns >= label.start_ns]
+    assert sum(w.counts["failed"] for w in during) > 0
+    assert max(w.counts["failed"] + w.counts["denied"] for w in during) < 10

@@ -21,6 +21,7 @@ from hubblewatch.simulate.scenarios.sprawl import (
     NamespaceSprawlFast,
     NamespaceSprawlSlow,
 )
+from hubblewatch.simulate.scenarios.staging import DataStaging
 from hubblewatch.simulate.scenarios.udp import UdpFlood, UdpShareShift
 
 _ALL: tuple[type[Scenario], ...] = (
@@ -37,6 +38,7 @@ _ALL: tuple[type[Scenario], ...] = (
     NewEgress,
     Beacon,
     LateralMovement,
+    DataStaging,
     ConnectivityErrors,
     Rollout,
     BatchPeak,

@@ -8,6 +8,8 @@ from msgspec import structs
 
 from hubblewatch.detectors.registry import PARENTS, build_detectors
 from hubblewatch.flow.reject import Reject
+from hubblewatch.model.loaded import ModelSource
+from hubblewatch.model.store import ModelDirectory, shipped_model
 from hubblewatch.pipeline import Pipeline, PipelineSettings
 from hubblewatch.settings import Settings
 from hubblewatch.settings.suppressions_file import SuppressionsFile
@@ -31,18 +33,21 @@ def build_pipeline(
     on_reject: Callable[[Reject], None] = lambda _: None,
     *,
     judges_source: bool = True,
+    models: ModelSource | None = None,
 ) -> Pipeline:
     """Build the detection of one stream, with the enabled detectors.
 
     Of several partitions of one stream only one ``judges_source``: what is said of the exporters
     and nodes would else be said by each.
 
+    ``models`` is what ``open_model`` gave; without it there is no forest.
+
     Lines that the pipeline itself refuses (a time that is none) go to ``on_reject``, where the
     caller's own refused lines go too.
     """
     return Pipeline(
         structs.replace(pipeline_settings(settings), judges_source=judges_source),
-        build_detectors(settings.detectors),
+        build_detectors(settings.detectors, models),
         PARENTS,
         on_reject,
     )
@@ -54,3 +59,19 @@ def open_suppressions(settings: Settings, clock: Callable[[], float]) -> Suppres
     Whoever drives a pipeline sets ``pipeline.suppressions`` to its ``current()`` before each batch.
     """
     return None if settings.suppressions is None else SuppressionsFile(settings.suppressions, clock)
+
+
+def open_model(settings: Settings, clock: Callable[[], float]) -> ModelDirectory | None:
+    """Open the model of the settings, or the shipped one; None where none is wanted or there.
+
+    One serves all pipelines of a process; whoever drives them calls ``refresh`` between batches.
+    """
+    wanted = settings.model
+    if not wanted.enabled or not settings.detectors.isolation_forest.enabled:
+        return None
+    directory = wanted.path or shipped_model()
+    if directory is None:
+        return None
+    return ModelDirectory(
+        directory, clock, shadow=wanted.shadow, alerts_per_day=wanted.alerts_per_day
+    )

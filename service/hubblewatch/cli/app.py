@@ -15,12 +15,14 @@ from hubblewatch.cli.export import export
 from hubblewatch.cli.replay import replay
 from hubblewatch.cli.simulate import simulate
 from hubblewatch.cli.topics import topics
+from hubblewatch.cli.train import train
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "detect": detect,
     "export": export,
     "replay": replay,
     "simulate": simulate,
+    "train": train,
     "topics": topics,
 }
 """Subcommand name to the function whose signature gives its options, in the order of ``--help``."""

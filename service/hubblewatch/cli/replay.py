@@ -44,6 +44,20 @@ def replay(
             "instead of that of the settings.",
         ),
     ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIRECTORY",
+            help="Model of the isolation forest, instead of that of the settings.",
+        ),
+    ] = None,
+    compare: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIRECTORY",
+            help="Replay once more with this model, and show what it would change.",
+        ),
+    ] = None,
     serve: Annotated[
         bool,
         typer.Option(
@@ -61,12 +75,14 @@ def replay(
     ] = False,
 ) -> None:
     """Find anomalies in recordings of Hubble's flows, and report what they show."""
-    from hubblewatch.replay.command import Command, Wishes
+    from hubblewatch.replay.command import Command, Wishes, with_model
     from hubblewatch.settings import load_settings
 
     settings = load_settings(config)
     if suppressions is not None:
         settings = settings.model_copy(update={"suppressions": suppressions})
+    if model is not None:
+        settings = with_model(settings, model)
     command = Command(
         settings,
         files,
@@ -76,6 +92,7 @@ def replay(
             serves=serve or listen is not None,
             listen=listen,
             quiet=quiet,
+            compare=compare,
         ),
     )
     outcome = command.run()

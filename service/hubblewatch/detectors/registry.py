@@ -8,12 +8,14 @@ from __future__ import annotations
 from hubblewatch.detectors.base import Detector
 from hubblewatch.detectors.connectivity_errors import ConnectivityErrors
 from hubblewatch.detectors.host_sweep import HostSweep
+from hubblewatch.detectors.isolation_forest import IsolationForest
 from hubblewatch.detectors.namespace_sprawl import NamespaceSprawl
 from hubblewatch.detectors.policy_denials import PolicyDenials
 from hubblewatch.detectors.port_scan import PortScan
 from hubblewatch.detectors.settings import DetectorSettings
 from hubblewatch.detectors.source_degraded import SourceDegraded
 from hubblewatch.detectors.udp_spike import UdpSpike
+from hubblewatch.model.loaded import ModelSource
 
 _SEARCHES = frozenset({"port-scan", "host-sweep"})
 
@@ -23,13 +25,16 @@ PARENTS: dict[str, frozenset[str]] = {
     "udp-spike": _SEARCHES,
     "namespace-sprawl": _SEARCHES,
     "new-edge": _SEARCHES | {"namespace-sprawl"},
-    "isolation-forest": _SEARCHES | {"namespace-sprawl", "udp-spike", "policy-denials"},
+    "isolation-forest": _SEARCHES
+    | {"namespace-sprawl", "udp-spike", "policy-denials", "connectivity-errors"},
 }
 """A finding is not alerted while one of its parents fires for the same subject: it is an effect."""
 
 
-def build_detectors(settings: DetectorSettings) -> list[Detector]:
-    """Give the enabled detectors in the order in which they look."""
+def build_detectors(
+    settings: DetectorSettings, models: ModelSource | None = None
+) -> list[Detector]:
+    """Give the enabled detectors in the order in which they look; ``models`` is for the forest."""
     detectors: list[tuple[bool, Detector]] = [
         (settings.policy_denials.enabled, PolicyDenials(settings.policy_denials)),
         (settings.udp_spike.enabled, UdpSpike(settings.udp_spike)),
@@ -37,6 +42,7 @@ def build_detectors(settings: DetectorSettings) -> list[Detector]:
         (settings.port_scan.enabled, PortScan(settings.port_scan)),
         (settings.host_sweep.enabled, HostSweep(settings.host_sweep)),
         (settings.connectivity_errors.enabled, ConnectivityErrors(settings.connectivity_errors)),
+        (settings.isolation_forest.enabled, IsolationForest(settings.isolation_forest, models)),
         (settings.source_degraded.enabled, SourceDegraded(settings.source_degraded)),
     ]
     return [detector for is_enabled, detector in detectors if is_enabled]

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hubblewatch.detectors.connectivity_errors import ConnectivityErrorsSettings
 from hubblewatch.detectors.host_sweep import HostSweepSettings
+from hubblewatch.detectors.isolation_forest import IsolationForestSettings
 from hubblewatch.detectors.namespace_sprawl import NamespaceSprawlSettings
 from hubblewatch.detectors.policy_denials import PolicyDenialsSettings
 from hubblewatch.detectors.port_scan import PortScanSettings
@@ -29,6 +30,9 @@ class DetectorSettings(BaseModel):
     host_sweep: HostSweepSettings = Field(default_factory=HostSweepSettings, alias="host-sweep")
     connectivity_errors: ConnectivityErrorsSettings = Field(
         default_factory=ConnectivityErrorsSettings, alias="connectivity-errors"
+    )
+    isolation_forest: IsolationForestSettings = Field(
+        default_factory=IsolationForestSettings, alias="isolation-forest"
     )
     source_degraded: SourceDegradedSettings = Field(
         default_factory=SourceDegradedSettings, alias="source-degraded"

@@ -172,6 +172,14 @@ class Metrics:
         self.clear_model()
         self.families.model_info.set((model, version, mode), 1)
 
+    def show_model(self, described: tuple[str, str, str] | None) -> None:
+        """Show model, version and mode, or that no model is loaded; cheap where nothing changed."""
+        shown = [labels for labels, _ in self.families.model_info.snapshot()]
+        if described is None:
+            self.clear_model()
+        elif shown != [described]:
+            self.set_model(*described)
+
     def clear_model(self) -> None:
         """No model is loaded."""
         for labels, _ in self.families.model_info.snapshot():

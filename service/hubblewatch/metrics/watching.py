@@ -73,6 +73,10 @@ class PipelineMetrics:
             self._stream,
         )
         self._suppressed = suppressed
+        self._metrics.observe_scores(
+            (subject.namespace, subject.workload, score)
+            for subject, score in closing.scores.items()
+        )
         self.observe_intake()
 
     def observe_intake(self) -> None:

@@ -15,6 +15,8 @@ from rich.console import Console
 
 from hubblewatch.detectors.finding import Severity
 from hubblewatch.errors import ConfigurationError
+from hubblewatch.model.store import load_model
+from hubblewatch.replay.comparison import Comparison, print_comparison
 from hubblewatch.replay.interruption import Interruption
 from hubblewatch.replay.progress import shown_progress
 from hubblewatch.replay.report import print_report
@@ -37,6 +39,8 @@ class Wishes(Struct, frozen=True):
     serves: bool = False
     listen: str | None = None
     quiet: bool = False
+    compare: Path | None = None
+    """A second model, to see what it would change."""
 
 
 class Outcome(NamedTuple):
@@ -57,7 +61,9 @@ class Command:
             )
         self._settings = settings
         self._wishes = wishes
+        self._files = files
         self._recordings = open_recordings(files)
+        self._other = self._other_settings()
         self._check_windows()
         self._address = self._find_address()
 
@@ -91,6 +97,8 @@ class Command:
             if served is not None:
                 served.complete()
             self._report(replay, summary, errors)
+            if self._other is not None and not replay.is_interrupted:
+                self._compare(replay, summary, self._other, interruption, errors)
             if served is not None and not replay.is_interrupted:
                 errors.print("still serving; Ctrl-C ends", highlight=False)
                 _wait(interruption)
@@ -104,10 +112,39 @@ class Command:
         for damage in replay.damage:
             errors.print(f"hubblewatch: {damage}", markup=False, highlight=False, soft_wrap=True)
 
+    def _other_settings(self) -> Settings | None:
+        if self._wishes.compare is None:
+            return None
+        if STANDARD_INPUT in self._files:
+            raise ConfigurationError(
+                "--compare reads the recordings twice, which standard input allows once; "
+                "write it to a file first"
+            )
+        return with_model(self._settings, self._wishes.compare)
+
+    def _compare(
+        self,
+        replay: Replay,
+        summary: Summary,
+        other: Settings,
+        interruption: Interruption,
+        errors: Console,
+    ) -> None:
+        second = Replay(other, open_recordings(self._files))
+        compared = Summary()
+        second.run([compared], interruption)
+        takes_output = self._wishes.as_json or self._wishes.windows == STANDARD_OUTPUT
+        print_comparison(
+            errors if takes_output else Console(),
+            Comparison(summary.incidents, compared.incidents),
+            _label(replay),
+            _label(second),
+        )
+
     def _served(self, replay: Replay) -> ServedReplay | None:
         if not self._wishes.serves:
             return None
-        return ServedReplay(replay.pipeline, *self._address)
+        return ServedReplay(replay.pipeline, *self._address, replay.model)
 
     def _find_address(self) -> tuple[str, int]:
         serve = self._settings.serve
@@ -132,6 +169,18 @@ class Command:
                     f"--windows {windows} is one of the recordings and would overwrite it; "
                     "name another file"
                 )
+
+
+def with_model(settings: Settings, directory: Path) -> Settings:
+    """Give the settings with another model; raise ModelError where it cannot be loaded."""
+    wanted = settings.model.model_copy(update={"path": directory, "enabled": True})
+    load_model(directory, alerts_per_day=wanted.alerts_per_day)
+    return settings.model_copy(update={"model": wanted})
+
+
+def _label(replay: Replay) -> str:
+    described = None if replay.model is None else replay.model.described
+    return f"the model {described[0]}@{described[1]}" if described else "no model"
 
 
 @contextmanager

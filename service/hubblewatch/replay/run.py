@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from hubblewatch.assemble import build_pipeline, open_suppressions
+from hubblewatch.assemble import build_pipeline, open_model, open_suppressions
 from hubblewatch.flow.reject import Reject
 from hubblewatch.garbage import rarely_collected
 from hubblewatch.pipeline import Closed
@@ -43,7 +43,8 @@ class Replay:
         self.settings = settings
         self.recordings = recordings
         self.rejects = Rejects()
-        self.pipeline = build_pipeline(settings, self._refuse)
+        self.model = open_model(settings, clock)
+        self.pipeline = build_pipeline(settings, self._refuse, models=self.model)
         self.seconds = 0.0
         self.is_interrupted = False
         self._clock = clock
@@ -77,6 +78,8 @@ class Replay:
                         break
                     if self._suppressions is not None:
                         self.pipeline.suppressions = self._suppressions.current()
+                    if self.model is not None:
+                        self.model.refresh()
                     self._show(self.pipeline.take(batch), observers)
                     on_progress()
         except KeyboardInterrupt:

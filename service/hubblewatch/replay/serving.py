@@ -12,6 +12,7 @@ from hubblewatch import __version__
 from hubblewatch.alert.record import encode_alert
 from hubblewatch.metrics import Metrics
 from hubblewatch.metrics.watching import PipelineMetrics
+from hubblewatch.model.store import ModelDirectory
 from hubblewatch.pipeline import Closed, Pipeline
 from hubblewatch.serve import AlertBoard, Answers, Health, Server
 
@@ -21,10 +22,14 @@ COMPONENT = "replay"
 class ServedReplay:
     """Observes closings for those who ask over HTTP; ``port`` is the one that is listened on."""
 
-    def __init__(self, pipeline: Pipeline, host: str, port: int) -> None:
+    def __init__(
+        self, pipeline: Pipeline, host: str, port: int, model: ModelDirectory | None = None
+    ) -> None:
         registry = CollectorRegistry()
         # Without a clock: how far the past lies back says nothing about the replay.
-        self._watching = PipelineMetrics(Metrics(registry, version=__version__), pipeline)
+        self._metrics = Metrics(registry, version=__version__)
+        self._watching = PipelineMetrics(self._metrics, pipeline)
+        self._model = model
         self._board = AlertBoard()
         self._health = Health(time.monotonic)
         self._server = Server(Answers(registry, self._health, self._board), host, port)
@@ -37,6 +42,8 @@ class ServedReplay:
     def observe(self, closed: Closed) -> None:
         """Take a closing into metrics and alerts."""
         self._watching.observe(closed)
+        if self._model is not None:
+            self._metrics.show_model(self._model.described)
         for alert in closed.alerts:
             self._board.record(encode_alert(alert))
         self._health.progress(COMPONENT)

@@ -2,6 +2,7 @@
 
 from hubblewatch.settings.block import SettingsBlock
 from hubblewatch.settings.export import ExportSettings
+from hubblewatch.settings.forest import ModelSettings
 from hubblewatch.settings.kafka import KafkaSecuritySettings, KafkaSettings
 from hubblewatch.settings.loading import load_settings
 from hubblewatch.settings.log import LogSettings
@@ -15,6 +16,7 @@ __all__ = [
     "KafkaSecuritySettings",
     "KafkaSettings",
     "LogSettings",
+    "ModelSettings",
     "ServeSettings",
     "Settings",
     "SettingsBlock",

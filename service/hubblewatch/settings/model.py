@@ -11,6 +11,7 @@ from pydantic_settings import (
 
 from hubblewatch.detectors.settings import DetectorSettings
 from hubblewatch.settings.export import ExportSettings
+from hubblewatch.settings.forest import ModelSettings
 from hubblewatch.settings.kafka import KafkaSettings
 from hubblewatch.settings.log import LogSettings
 from hubblewatch.settings.serve import ServeSettings
@@ -45,6 +46,7 @@ class Settings(BaseSettings):
     worker: WorkerSettings = WorkerSettings()
     window: WindowSettings = WindowSettings()
     detectors: DetectorSettings = DetectorSettings()
+    model: ModelSettings = ModelSettings()
     serve: ServeSettings = ServeSettings()
     log: LogSettings = LogSettings()
 

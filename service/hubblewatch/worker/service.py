@@ -12,7 +12,7 @@ from collections.abc import Callable
 from prometheus_client import CollectorRegistry
 
 from hubblewatch import __version__
-from hubblewatch.assemble import build_pipeline, open_suppressions
+from hubblewatch.assemble import build_pipeline, open_model, open_suppressions
 from hubblewatch.errors import ConfigurationError
 from hubblewatch.kafka.connection import broker_credentials, broker_urls, connection_arguments
 from hubblewatch.kafka.log_limit import limit_logs
@@ -62,8 +62,9 @@ class WorkerService:
         self._rejects = RejectTopic(
             self._topics.rejects, self._client_arguments, self._families.lost_rejects.inc
         )
+        self._metrics = Metrics(registry, version=__version__, clock=time.time)
         self._observer = WorkerObserver(
-            Metrics(registry, version=__version__, clock=time.time),
+            self._metrics,
             self._families,
             self._health,
             board,
@@ -76,6 +77,7 @@ class WorkerService:
             settings.worker.commit_timeout_seconds,
         )
         self._suppressions = open_suppressions(settings, time.monotonic)
+        self._model = open_model(settings, time.monotonic)
         self._partitions = Partitions(
             self._build_pipeline,
             lambda number: make_ledger(number, ledger_settings),
@@ -135,6 +137,7 @@ class WorkerService:
 
         async def tick(app: FlowApp) -> None:
             self._refresh_suppressions()
+            self._refresh_model()
             await watch.look(app)
             await self._partitions.close_quiet(settings.worker.quiet_after_seconds, watch.is_read)
             self._health.set_ready(app.is_assigned and self._partitions.are_restored)
@@ -187,7 +190,9 @@ class WorkerService:
             await asyncio.sleep(1.0)
 
     def _build_pipeline(self, number: int, on_reject: OnReject) -> Pipeline:
-        pipeline = build_pipeline(self._settings, on_reject, judges_source=number == 0)
+        pipeline = build_pipeline(
+            self._settings, on_reject, judges_source=number == 0, models=self._model
+        )
         if self._suppressions is not None:
             pipeline.suppressions = self._suppressions.current()
         return pipeline
@@ -197,6 +202,11 @@ class WorkerService:
             current = self._suppressions.current()
             for state in self._partitions.states:
                 state.pipeline.suppressions = current
+
+    def _refresh_model(self) -> None:
+        if self._model is not None:
+            self._model.refresh()
+            self._metrics.show_model(self._model.described)
 
     def _client_arguments(self) -> dict[str, object]:
         return connection_arguments(self._settings.kafka)

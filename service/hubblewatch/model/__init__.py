@@ -1,0 +1,1 @@
+"""The isolation forest: features, fitting, files without pickle, and why a window is odd."""

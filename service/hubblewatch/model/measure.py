@@ -1,0 +1,148 @@
+"""A closing as a matrix of features: the one code for training and for serving."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hubblewatch.baseline.estimate import COLD_UNTIL, Estimate
+from hubblewatch.baseline.features import features as counts_of
+from hubblewatch.baseline.memory import Memory
+from hubblewatch.model.feature import (
+    FEATURES,
+    LARGEST_DEVIATION,
+    LEAST_SHIFT,
+    SCATTER,
+    SHARE_MARGIN,
+)
+from hubblewatch.model.matrix import Indices, Matrix
+from hubblewatch.model.shares import Shares
+from hubblewatch.window.closed import ClosedWindow
+from hubblewatch.window.closing import Closing
+
+_COUNTS = ("connections", "failed", "denied", "peer_ports", "peer_addresses", "peer_namespaces")
+_GROWS_WITH_LOAD = np.array([False, True, True, False, True, False])
+_SHARES = len(FEATURES) - len(_COUNTS)
+_EVENNESS = _SHARES - 1
+
+_SCALE_FLOOR = 0.05
+_NOTHING = Estimate()
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The subjects of a closing that have a past, one row each, in the closing's order.
+
+    ``rows`` are their places among the closing's windows. ``values`` are the features, ``observed``
+    what they were made from (a count or a share), ``usual_low`` and ``usual_high`` its usual range.
+    """
+
+    rows: Indices
+    values: Matrix
+    observed: Matrix
+    usual_low: Matrix
+    usual_high: Matrix
+
+
+def is_measurable(closing: Closing) -> bool:
+    """Tell whether the closing was seen well enough for its windows to be compared at all."""
+    return closing.is_complete and not closing.completeness.silent_nodes
+
+
+def measure(closing: Closing, memory: Memory) -> Measured:
+    """Measure a closing that the memory has met and not learned yet.
+
+    Only of the subject's own window and memory: the same in whatever partition it lies. Teaches
+    the subjects' usual shares, so it must be called once for each measurable closing.
+    """
+    windows = closing.windows
+    memories = [memory.subject(window.subject) for window in windows]
+    counted = [counts_of(window) for window in windows]
+    counts = np.array([[c[name] for name in _COUNTS] for c in counted], dtype=np.float64)
+    counts = counts.reshape(len(windows), len(_COUNTS))
+    udp = np.array([c["udp"] for c in counted], dtype=np.float64)
+    estimates = [
+        [past.estimates.get(name, _NOTHING) for name in _COUNTS]  # the order of the columns
+        for past in memories
+    ]
+    shape = counts.shape
+    centres = np.array([[e.centre for e in row] for row in estimates]).reshape(shape)
+    scales = np.array([[e.scale for e in row] for row in estimates]).reshape(shape)
+    sigmas = sigma_of(centres, scales)
+    distances = np.log1p(counts) - centres
+    load = np.maximum(distances[:, :1], 0.0)
+    deviations = np.clip((distances - _GROWS_WITH_LOAD * load) / sigmas, 0.0, LARGEST_DEVIATION)
+
+    values = _shares(windows, counts, udp)
+    usual = Shares(memories, _SHARES)
+    shifts = values - usual.centres
+    margins = SCATTER * usual.scatters + LEAST_SHIFT
+    beyond = np.sign(shifts) * np.maximum(np.abs(shifts) - margins, 0.0)
+    beyond[:, :_EVENNESS] = np.maximum(beyond[:, :_EVENNESS], 0.0)
+
+    known = np.array([past.windows >= COLD_UNTIL for past in memories], dtype=bool)
+    rows = np.flatnonzero(known & usual.are_known)
+    low = np.hstack([np.expm1(centres - 2 * sigmas), usual.centres - SCATTER * usual.scatters])
+    high = np.hstack([np.expm1(centres + 2 * sigmas), usual.centres + SCATTER * usual.scatters])
+    measured = Measured(
+        rows,
+        np.hstack([deviations, beyond])[rows],
+        np.hstack([counts, values])[rows],
+        np.maximum(low, 0.0)[rows],
+        high[rows],
+    )
+    usual.learn(values)
+    return measured
+
+
+def sigma_of(centres: Matrix, scales: Matrix) -> Matrix:
+    """Give ``Estimate.sigma`` of many estimates at once."""
+    mean = np.expm1(centres) + 0.5
+    counting = mean / (mean + 1) ** 2
+    return np.maximum(np.sqrt(scales * scales + counting), _SCALE_FLOOR)
+
+
+def _shares(windows: list[ClosedWindow], counts: Matrix, udp: Matrix) -> Matrix:
+    """Give the shares, in the order of their features."""
+    connections = np.maximum(counts[:, 0], 0.0) + SHARE_MARGIN
+    edges = np.array([len(window.edges) for window in windows], dtype=np.float64)
+    new = np.array([window.new_edges for window in windows], dtype=np.float64)
+    shares = np.column_stack(
+        [
+            counts[:, 1] / connections,
+            counts[:, 2] / connections,
+            udp / connections,
+            new / (edges + SHARE_MARGIN),
+            np.array([_external(window) for window in windows], dtype=np.float64) / connections,
+            _evenness(windows, edges),
+        ]
+    )
+    # Denied look-ups are attempts and no connections, so a share could pass 1.
+    return np.minimum(shares, 1.0).reshape(len(windows), _SHARES)
+
+
+def _external(window: ClosedWindow) -> int:
+    external = window.external
+    if not external:
+        return 0
+    return sum(
+        counts.attempts
+        for edge, counts in window.edges.items()
+        if not edge.namespace and edge.workload in external
+    )
+
+
+def _evenness(windows: list[ClosedWindow], edges: Matrix) -> Matrix:
+    """Give the entropy of attempts over edges, of the largest possible; 0 with fewer than two."""
+    lengths = edges.astype(np.int64)
+    along = np.array(
+        [c.attempts for window in windows for c in window.edges.values()], dtype=np.float64
+    )
+    owner = np.repeat(np.arange(len(windows)), lengths)
+    total = np.bincount(owner, along, len(windows))
+    logs = np.log(np.maximum(along, 1.0))
+    weighted = np.bincount(owner, along * logs, len(windows))
+    several = (lengths > 1) & (total > 0)
+    entropy = np.log(np.maximum(total, 1.0)) - weighted / np.maximum(total, 1.0)
+    return np.where(several, entropy / np.log(np.maximum(edges, 2.0)), 0.0)

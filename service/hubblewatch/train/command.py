@@ -1,0 +1,140 @@
+"""What ``hubblewatch train`` does: gathers, makes, writes, and says what came of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from multiprocessing import get_context
+from pathlib import Path
+
+from msgspec import Struct
+from rich.console import Console
+
+from hubblewatch.errors import ConfigurationError
+from hubblewatch.model.manifest import CARD_FILE
+from hubblewatch.model.store import save_model
+from hubblewatch.settings import Settings
+from hubblewatch.simulate import SimulationConfig
+from hubblewatch.source.recordings import open_recordings
+from hubblewatch.train.card import PLOT_FILE, model_card, score_plot
+from hubblewatch.train.gather import Gathered, gather_recordings, gather_simulated, split_by_time
+from hubblewatch.train.make import Made, make_model
+from hubblewatch.train.recipe import ForestSpec, Recipe, read_recipe
+
+_NO_NAME = re.compile(r"[^a-z0-9.-]+")
+
+
+class TrainingOrder(Struct, frozen=True):
+    """What the command line asks for."""
+
+    out: Path
+    files: tuple[str, ...] = ()
+    recipe: Path | None = None
+    name: str | None = None
+    budget: float | None = None
+    split: float = 0.7
+    jobs: int = 1
+    quiet: bool = False
+
+
+def train_model(order: TrainingOrder, settings: Settings) -> Made:
+    """Train as ordered and write the model.
+
+    Raises ConfigurationError for a wrong order, TrainingError where there is too little to learn.
+    """
+    if (order.recipe is None) == (not order.files):
+        raise ConfigurationError(
+            "train takes recordings, or --simulate with a recipe; one of them, not both"
+        )
+    if order.budget is not None and order.budget <= 0:
+        raise ConfigurationError("--budget must be above 0")
+    console = Console(stderr=True, quiet=order.quiet, highlight=False, soft_wrap=True)
+    try:
+        order.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"cannot write --out {order.out}: {error.strerror}") from None
+    if order.recipe is not None:
+        made = _from_recipe(order, read_recipe(order.recipe), settings, console)
+        command = f"hubblewatch train --out {order.out.name} --simulate {order.recipe.name}"
+    else:
+        made = _from_recordings(order, settings, console)
+        names = " ".join(Path(file).name for file in order.files)
+        command = f"hubblewatch train --out {order.out.name} {names}"
+    others = {CARD_FILE: model_card(made, command), PLOT_FILE: score_plot(made)}
+    try:
+        save_model(order.out, made.manifest, made.packed, others)
+    except OSError as error:
+        raise ConfigurationError(f"cannot write {order.out}: {error.strerror}") from None
+    _tell(made, order.out, console)
+    return made
+
+
+def _from_recipe(
+    order: TrainingOrder, recipe: Recipe, settings: Settings, console: Console
+) -> Made:
+    parts = (recipe.train, recipe.calibrate, recipe.check)
+    configs = [[config for spec in part for config in spec.configs()] for part in parts]
+    gathered: list[Gathered] = []
+    total = sum(len(part) for part in configs)
+    everything = [config for part in configs for config in part]
+    for source in _gather_all(everything, settings, order.jobs):
+        gathered.append(source)
+        console.print(
+            f"[{len(gathered)}/{total}] {source.source}: {int(source.usable.sum()):,} quiet windows"
+            f" of {len(source.rows.values):,}",
+            markup=False,
+        )
+    first, second = len(configs[0]), len(configs[0]) + len(configs[1])
+    return make_model(
+        order.name or recipe.name,
+        recipe.forest,
+        recipe.budgets,
+        order.budget or recipe.alerts_per_day,
+        gathered[:first],
+        gathered[first:second],
+        gathered[second:],
+    )
+
+
+def _gather_all(
+    configs: Sequence[SimulationConfig], settings: Settings, jobs: int
+) -> Iterator[Gathered]:
+    if jobs == 1:
+        for config in configs:
+            yield gather_simulated(config, settings)
+        return
+    with ExitStack() as stack:
+        # Fork would take over threads of the libraries, which then wait for ever.
+        pool = stack.enter_context(ProcessPoolExecutor(jobs, mp_context=get_context("spawn")))
+        yield from pool.map(gather_simulated, configs, [settings] * len(configs))
+
+
+def _from_recordings(order: TrainingOrder, settings: Settings, console: Console) -> Made:
+    recordings = open_recordings(list(order.files))
+    console.print(f"reading {len(recordings)} recordings")
+    gathered = gather_recordings(recordings, settings)
+    damage = [recording.damage for recording in recordings if recording.damage]
+    for text in damage:
+        console.print(f"hubblewatch: {text}", markup=False)
+    earlier, later = split_by_time(gathered, order.split)
+    recipe_defaults = Recipe.model_fields["budgets"].default
+    name = order.name or _NO_NAME.sub("-", order.out.resolve().name.lower()).strip("-") or "model"
+    return make_model(name, ForestSpec(), recipe_defaults, order.budget or 2.0, [earlier], [later])
+
+
+def _tell(made: Made, out: Path, console: Console) -> None:
+    manifest = made.manifest
+    console.print(
+        f"wrote {out}: {manifest.name}@{manifest.version}, {manifest.file.bytes / 1e6:.2f} MB; "
+        f"{manifest.training.windows:,} windows fitted, threshold {manifest.threshold:.4f} for "
+        f"{manifest.alerts_per_day:g} alerts a day and 100 subjects "
+        f"({manifest.calibration.subject_days:.1f} subject days held out)",
+        markup=False,
+    )
+    for check in manifest.checks:
+        told = f"after {check.windows_to_detect} windows" if check.windows_to_detect else "never"
+        console.print(
+            f"  {check.source}: found {told}; {check.false_alerts} other alerts", markup=False
+        )

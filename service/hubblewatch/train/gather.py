@@ -1,0 +1,131 @@
+"""Rows of recordings and of simulated clusters: each through a pipeline of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+import numpy as np
+from msgspec import Struct
+
+from hubblewatch.assemble import pipeline_settings
+from hubblewatch.detectors.registry import PARENTS, build_detectors
+from hubblewatch.flow.decode import decode_lines
+from hubblewatch.flow.schema import Line
+from hubblewatch.flow.timestamp import format_seconds
+from hubblewatch.model.matrix import Flags
+from hubblewatch.pipeline import Closed, Pipeline
+from hubblewatch.settings import Settings
+from hubblewatch.simulate import SimulationConfig, Truth, simulate
+from hubblewatch.source.merge import in_time_order
+from hubblewatch.source.recordings import Recording
+from hubblewatch.train.collect import Collector, Rows
+from hubblewatch.window.closed import Subject
+
+BATCH_LINES = 500
+_MINUTE_NS = 60_000_000_000
+
+
+class Gathered(Struct, frozen=True):
+    """The rows of one source. ``attacked`` marks rows of an attack's subjects while it ran, and
+    ``began`` is the window in which it did, -1 without one."""
+
+    source: str
+    rows: Rows
+    attacked: Flags
+    began: int
+    left_out: dict[str, int]
+    first: str
+    last: str
+
+    @property
+    def usable(self) -> Flags:
+        """Rows of quiet windows: neither alerted nor attacked."""
+        return np.asarray(self.rows.quiet & ~self.attacked, dtype=bool)
+
+
+def simulated_batches(config: SimulationConfig, truth: Truth) -> Iterator[list[Line]]:
+    """Give a simulation's lines, decoded, in batches."""
+    lines = simulate(config, truth)
+    while batch := [line.rstrip(b"\n") for line in islice(lines, BATCH_LINES)]:
+        yield list(decode_lines(batch, lambda _: None))
+
+
+def gather_simulated(config: SimulationConfig, settings: Settings) -> Gathered:
+    """Simulate a cluster and collect what the forest would see of it."""
+    truth = Truth(on_window=lambda _: None)
+    collector, numbers = _collect(simulated_batches(config, truth), settings)
+    rows = collector.rows()
+    attacked = np.zeros(len(rows.values), dtype=bool)
+    began = -1
+    for label in truth.labels:
+        if label.kind != "attack":
+            continue
+        began = label.start_ns // _MINUTE_NS
+        subjects = [collector.place_of(Subject(*subject)) for subject in label.subjects]
+        during = (rows.numbers >= began) & (rows.numbers <= label.end_ns // _MINUTE_NS)
+        attacked |= during & np.isin(rows.subjects, subjects)
+    scenarios = "".join(f" {spec.name}" for spec in config.scenarios)
+    rate = "" if config.rate is None else f" rate {config.rate:g}"
+    source = f"seed {config.seed} {config.size}{rate} {config.minutes:g} min{scenarios}"
+    return Gathered(source, rows, attacked, began, collector.left_out, *_range(numbers, settings))
+
+
+def gather_recordings(recordings: list[Recording], settings: Settings) -> Gathered:
+    """Collect what the forest would see of recordings, merged by time."""
+    batches = (list(batch) for batch in in_time_order(recordings, lambda _: None))
+    collector, numbers = _collect(batches, settings)
+    rows = collector.rows()
+    nothing = np.zeros(len(rows.values), dtype=bool)
+    source = ", ".join(recording.name.rsplit("/", 1)[-1] for recording in recordings)
+    return Gathered(source, rows, nothing, -1, collector.left_out, *_range(numbers, settings))
+
+
+def split_by_time(gathered: Gathered, share: float) -> tuple[Gathered, Gathered]:
+    """Cut into an earlier part with about so large a share of the windows, and the rest."""
+    numbers = gathered.rows.numbers
+    if not len(numbers):
+        return gathered, gathered
+    cut = numbers[min(int(len(numbers) * share), len(numbers) - 1)]
+
+    def part(keep: Flags) -> Gathered:
+        rows = gathered.rows
+        kept = Rows(rows.values[keep], rows.numbers[keep], rows.subjects[keep], rows.quiet[keep])
+        return Gathered(
+            gathered.source, kept, gathered.attacked[keep], gathered.began, gathered.left_out,
+            gathered.first, gathered.last,
+        )  # fmt: skip
+
+    return part(numbers < cut), part(numbers >= cut)
+
+
+def _collect(
+    batches: Iterable[list[Line]], settings: Settings
+) -> tuple[Collector, tuple[int, int]]:
+    collector = Collector()
+    pipeline = Pipeline(
+        pipeline_settings(settings),
+        [*build_detectors(settings.detectors), collector],
+        PARENTS,
+    )
+    first, last = -1, -1
+
+    def settle(closings: list[Closed]) -> None:
+        nonlocal first, last
+        for closed in closings:
+            first = closed.closing.number if first < 0 else first
+            last = closed.closing.number
+            alerted = {i.finding.subject for i in pipeline.incidents.open.values()}
+            collector.settle(closed, alerted)
+
+    for batch in batches:
+        settle(pipeline.take(batch))
+    settle(pipeline.finish())
+    return collector, (first, last)
+
+
+def _range(numbers: tuple[int, int], settings: Settings) -> tuple[str, str]:
+    if numbers[0] < 0:
+        return "", ""
+    size = settings.window.size_seconds
+    return format_seconds(numbers[0] * size), format_seconds((numbers[1] + 1) * size)

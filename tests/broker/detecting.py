@@ -15,12 +15,18 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from tests.kafka.partitioned import Outcome, route
+from tests.kafka.partitioned import Outcome
 
+from hubblewatch.flow.decode import decode_lines
+from hubblewatch.flow.encode import encode_lines
+from hubblewatch.flow.reject import Reject
+from hubblewatch.kafka.pulse import PulseSettings
+from hubblewatch.kafka.router import Router
 from hubblewatch.kafka.topic_admin import apply_topics
 from hubblewatch.settings import KafkaSettings
 
@@ -34,13 +40,28 @@ Streams = list[list[bytes]]
 
 def exported(lines: Iterable[bytes], lines_a_record: int = LINES_A_RECORD) -> Streams:
     """The records that an exporter makes of a recording, for each partition."""
-    return [
-        [
-            b"\n".join(stream[start : start + lines_a_record])
-            for start in range(0, len(stream), lines_a_record)
-        ]
-        for stream in route(lines, Outcome(), PARTITIONS)
-    ]
+    router = Router(PARTITIONS, PulseSettings("exporter-0"), _refuse)
+    waiting: Streams = [[] for _ in range(PARTITIONS)]
+    streams: Streams = [[] for _ in range(PARTITIONS)]
+
+    def drain(least: int) -> None:
+        for stream, held, routed in zip(streams, waiting, router.drain(), strict=True):
+            held.extend(encode_lines(routed).splitlines())
+            while len(held) >= least:
+                stream.append(b"\n".join(held[:lines_a_record]))
+                del held[:lines_a_record]
+
+    iterator = iter(lines)
+    while batch := list(islice(iterator, 64)):
+        router.take(decode_lines(batch, _refuse))
+        drain(lines_a_record)
+    router.finish()
+    drain(1)
+    return streams
+
+
+def _refuse(reject: Reject) -> None:
+    raise AssertionError(reject)
 
 
 def wanted_records(outcome: Outcome) -> tuple[list[str], list[str]]:
@@ -135,6 +156,13 @@ class Topics:
             for record in await self.read("windows")
         )
 
+    async def alerts(self) -> list[str]:
+        """The committed alert records as JSON, sorted."""
+        return sorted(
+            json.dumps(json.loads(record.value), sort_keys=True)
+            for record in await self.read("alerts")
+        )
+
     async def alert_ids(self) -> list[str]:
         """The ids of the committed alerts, sorted."""
         return sorted(json.loads(record.value)["id"] for record in await self.read("alerts"))
@@ -200,6 +228,8 @@ class WorkerProcess:
     @property
     def log(self) -> str:
         """What this start of it has logged."""
+        if not self.log_file.exists():
+            return ""
         return self.log_file.read_bytes()[self._log_begin :].decode(errors="replace")
 
     @property

@@ -3,10 +3,10 @@
 Signal: the distinct namespaces it contacted in the last hour (six hours when it goes slowly) are
 more than five, and the latest first contacts among them are more than its own past lets expect. How
 many to expect comes from how often it met a namespace only once (I. J. Good, The Population
-Frequencies of Species, 1953): a subject that always meets the same ones should meet hardly any new
-one, a subject with rare partners some. The same measure serves one jump and one new namespace after
-another. What a subject as old as the stream contacts in its first three windows is taken as given;
-one that appears later has an empty past.
+Frequencies of Species, 1953; at least one such is assumed): a subject that always meets the same
+ones should meet hardly any new one, a subject with rare partners some. The same measure serves one
+jump and one new namespace after another. What a subject as old as the stream contacts in its first
+three windows is taken as given; one that appears later has an empty past.
 
 Defaults: five namespaces are what an ordinary service with DNS, monitoring and a few partners has.
 
@@ -108,7 +108,7 @@ class NamespaceSprawl:
             expected = 0.0
             if since > past.first:
                 once = sum(1 for span in known if span.seen_once_before(since))
-                expected = (once + 1) * (number - since + 1) / (since - past.first)
+                expected = max(once, 1) * (number - since + 1) / (since - past.first)
             if count < expected + settings.deviations * sqrt(expected):
                 continue
             hours = 1 if number - since < _HOUR else _SLOW // _HOUR

@@ -16,6 +16,7 @@ RUN python -m venv tools \
     && tools/bin/pip install --require-hashes --only-binary :all: -r requirements-build.lock
 
 COPY pyproject.toml README.md LICENSE ./
+COPY models models
 COPY service service
 RUN tools/bin/pip wheel --no-deps --no-build-isolation --wheel-dir wheels . \
     && /opt/hubblewatch/bin/pip install --no-deps --no-index wheels/*.whl \

@@ -8,8 +8,9 @@ from msgspec import structs
 
 from hubblewatch.detectors.registry import PARENTS, build_detectors
 from hubblewatch.flow.reject import Reject
+from hubblewatch.model.directory import ModelDirectory
 from hubblewatch.model.loaded import ModelSource
-from hubblewatch.model.store import ModelDirectory, shipped_model
+from hubblewatch.model.store import shipped_model
 from hubblewatch.pipeline import Pipeline, PipelineSettings
 from hubblewatch.settings import Settings
 from hubblewatch.settings.suppressions_file import SuppressionsFile

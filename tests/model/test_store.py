@@ -11,12 +11,12 @@ import msgspec
 import numpy as np
 import pytest
 
+from hubblewatch.model.directory import ModelDirectory
 from hubblewatch.model.fit import fit
 from hubblewatch.model.forest import Forest
 from hubblewatch.model.manifest import FOREST_FILE, MANIFEST_FILE
 from hubblewatch.model.skops_file import ForestFileError, read_forest, write_forest
 from hubblewatch.model.store import (
-    ModelDirectory,
     ModelError,
     find_model,
     load_model,

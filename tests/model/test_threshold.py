@@ -9,6 +9,7 @@ from hubblewatch.model.threshold import (
     HeldOut,
     Persistence,
     episodes,
+    odd_share,
     persistent_scores,
     threshold_for,
 )
@@ -64,8 +65,21 @@ def test_the_threshold_lets_through_what_the_budget_allows() -> None:
     )  # fmt: skip
     low, few = threshold_for(many, Persistence(odd=2, windows=3), 5.0)
     high, fewer = threshold_for(many, Persistence(odd=2, windows=3), 1.0)
-    assert (few, fewer) == (5, 1)
+    assert 0 < few <= 5
+    assert fewer <= 1
     assert low < high
+
+
+def test_the_share_of_odd_windows_spends_the_budget_by_chance() -> None:
+    persistence = Persistence(odd=3, windows=5)
+    share = odd_share(persistence, 2.0)
+    assert 144_000 * 10 * share**3 == pytest.approx(2.0)
+
+
+def test_calm_held_out_windows_do_not_lower_the_threshold_without_end() -> None:
+    calm = held(list(np.linspace(0.1, 0.5, 1_000)), joint=[False] * 1_000)
+    threshold, _ = threshold_for(calm, Persistence(), 2.0)
+    assert threshold == pytest.approx(0.5, abs=0.01)
 
 
 def test_a_budget_below_one_alert_is_above_all_that_was_held_out() -> None:

@@ -31,7 +31,9 @@ def train(
     ] = None,
     budget: Annotated[
         float | None,
-        typer.Option(min=0.0, help="Alerts a day and 100 subjects; by default the recipe's, or 2."),
+        typer.Option(
+            min=0.0, help="Alerts a day and 100 subjects; by default the recipe's, or 0.5."
+        ),
     ] = None,
     split: Annotated[
         float,

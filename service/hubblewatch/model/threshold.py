@@ -7,6 +7,7 @@ budget are episodes of that, not single scores.
 from __future__ import annotations
 
 from itertools import pairwise
+from math import comb
 
 import numpy as np
 from msgspec import Struct
@@ -15,9 +16,6 @@ from hubblewatch.model.matrix import Flags, Indices, Matrix
 
 QUIET_WINDOWS = 5
 """An episode ends after so many windows without an alert, as an incident does."""
-
-LEAST_QUANTILE = 0.99
-"""An odd window is one in a hundred at most, however large the budget is."""
 
 MARGIN = 0.01
 """Above the oddest held-out episode, where the budget allows none of them."""
@@ -74,12 +72,25 @@ def episodes(persistent: Matrix, held: HeldOut, threshold: float) -> int:
     return sum(1 + sum(b - a > QUIET_WINDOWS for a, b in pairwise(n)) for n in at.values())
 
 
+def odd_share(persistence: Persistence, alerts_per_day: float) -> float:
+    """Give the share of odd windows at which chance alone would spend the budget.
+
+    With a share q, and windows independent of each other, the odd-th odd window of a subject's last
+    ones comes about C(windows, odd) q^odd times a window. The threshold is never lower than that:
+    held-out windows are few, and what did not happen in them may still happen each day.
+    """
+    windows_a_day = 100 * _WINDOWS_A_DAY
+    chances = comb(persistence.windows, persistence.odd)
+    return min(1.0, float((alerts_per_day / windows_a_day / chances) ** (1 / persistence.odd)))
+
+
 def threshold_for(
     held: HeldOut, persistence: Persistence, alerts_per_day: float
 ) -> tuple[float, int]:
     """Give the threshold for a budget of alerts a day and 100 subjects, and the episodes at it."""
     persistent = persistent_scores(held, persistence)
-    least = float(np.quantile(held.scores, LEAST_QUANTILE)) if len(held.scores) else 1.0
+    rarity = odd_share(persistence, alerts_per_day)
+    least = float(np.quantile(held.scores, 1 - rarity)) if len(held.scores) else 1.0
     allowed = alerts_per_day * held.subject_days / 100
     candidates = np.unique(persistent[persistent > 0])[::-1][:_MAX_CANDIDATES]
     threshold = float(candidates[0]) + MARGIN if len(candidates) else least

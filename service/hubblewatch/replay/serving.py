@@ -12,7 +12,7 @@ from hubblewatch import __version__
 from hubblewatch.alert.record import encode_alert
 from hubblewatch.metrics import Metrics
 from hubblewatch.metrics.watching import PipelineMetrics
-from hubblewatch.model.store import ModelDirectory
+from hubblewatch.model.directory import ModelDirectory
 from hubblewatch.pipeline import Closed, Pipeline
 from hubblewatch.serve import AlertBoard, Answers, Health, Server
 

@@ -21,7 +21,7 @@ from hubblewatch.source.recordings import open_recordings
 from hubblewatch.train.card import PLOT_FILE, model_card, score_plot
 from hubblewatch.train.gather import Gathered, gather_recordings, gather_simulated, split_by_time
 from hubblewatch.train.make import Made, make_model
-from hubblewatch.train.recipe import ForestSpec, Recipe, read_recipe
+from hubblewatch.train.recipe import Recipe, read_recipe
 
 _NO_NAME = re.compile(r"[^a-z0-9.-]+")
 
@@ -119,9 +119,16 @@ def _from_recordings(order: TrainingOrder, settings: Settings, console: Console)
     for text in damage:
         console.print(f"hubblewatch: {text}", markup=False)
     earlier, later = split_by_time(gathered, order.split)
-    recipe_defaults = Recipe.model_fields["budgets"].default
+    default = Recipe()
     name = order.name or _NO_NAME.sub("-", order.out.resolve().name.lower()).strip("-") or "model"
-    return make_model(name, ForestSpec(), recipe_defaults, order.budget or 2.0, [earlier], [later])
+    return make_model(
+        name,
+        default.forest,
+        default.budgets,
+        order.budget or default.alerts_per_day,
+        [earlier],
+        [later],
+    )
 
 
 def _tell(made: Made, out: Path, console: Console) -> None:

@@ -58,10 +58,10 @@ class Recipe(SettingsBlock):
     """All that makes a model; nothing is fitted on the clusters of ``calibrate`` and ``check``."""
 
     name: str = Field(default="default", pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")
-    alerts_per_day: float = Field(default=2.0, gt=0)
+    alerts_per_day: float = Field(default=0.5, gt=0)
     """Alert budget for 100 subjects."""
 
-    budgets: tuple[float, ...] = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
+    budgets: tuple[float, ...] = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
     """Other budgets whose thresholds go into the manifest."""
 
     forest: ForestSpec = ForestSpec()

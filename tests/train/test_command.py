@@ -1,0 +1,67 @@
+"""``hubblewatch train``: from recordings and from a recipe to a model that works."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hubblewatch.cli import main
+from hubblewatch.model.manifest import CARD_FILE
+from hubblewatch.model.store import load_model, read_manifest
+from hubblewatch.train import make
+
+RECIPE = """
+name: tiny
+forest: {trees: 10, sample: 64}
+train:
+  - {seeds: [31, 31], minutes: 30, rate: 2}
+calibrate:
+  - {seeds: [32, 32], minutes: 30, rate: 2}
+check:
+  - {seeds: [33, 33], minutes: 30, rate: 2, scenarios: ["data-staging:at=20"]}
+"""
+
+
+@pytest.fixture
+def few_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let short recordings be enough."""
+    monkeypatch.setattr(make, "LEAST_WINDOWS", 100)
+
+
+def test_a_recipe_becomes_a_model(tmp_path: Path, few_windows: None) -> None:
+    recipe = tmp_path / "tiny.recipe.yaml"
+    recipe.write_text(RECIPE)
+    out = tmp_path / "tiny"
+    assert main(["train", "--out", str(out), "--simulate", str(recipe), "--quiet"]) == 0
+    manifest = read_manifest(out)
+    assert load_model(out).name == "tiny"
+    assert len(manifest.checks) == 1
+    assert (out / CARD_FILE).read_text().startswith("# Model `tiny`")
+
+
+def test_recordings_become_a_model(tmp_path: Path, few_windows: None) -> None:
+    recording = tmp_path / "usual.jsonl"
+    simulate = ["simulate", "--seed", "34", "--minutes", "40", "--rate", "2"]
+    assert main([*simulate, "--out", str(recording)]) == 0
+    out = tmp_path / "My Model"
+    assert main(["train", "--out", str(out), str(recording), "--quiet"]) == 0
+    manifest = read_manifest(out)
+    assert manifest.name == "my-model"
+    assert manifest.training.sources == ["usual.jsonl"]
+    assert load_model(out).threshold == manifest.threshold
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "one of them, not both"),
+        (["a.jsonl", "--simulate", "b.yaml"], "one of them, not both"),
+        (["missing.jsonl"], "missing.jsonl"),
+    ],
+)
+def test_a_wrong_order_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    assert main(["train", "--out", str(tmp_path / "out"), *arguments]) == 2
+    assert said in capsys.readouterr().err

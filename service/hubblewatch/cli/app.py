@@ -11,6 +11,7 @@ import typer
 
 from hubblewatch import __version__
 from hubblewatch.cli.detect import detect
+from hubblewatch.cli.evaluate import evaluate
 from hubblewatch.cli.export import export
 from hubblewatch.cli.replay import replay
 from hubblewatch.cli.simulate import simulate
@@ -23,6 +24,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "replay": replay,
     "simulate": simulate,
     "train": train,
+    "evaluate": evaluate,
     "topics": topics,
 }
 """Subcommand name to the function whose signature gives its options, in the order of ``--help``."""

@@ -1,0 +1,1 @@
+"""Judging detection on labelled recordings: each system over the same lines, event by event."""

@@ -1,0 +1,111 @@
+"""What ``hubblewatch evaluate`` does: runs the trials, writes and prints the figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from msgspec import Struct
+from rich.console import Console
+
+from hubblewatch.errors import ConfigurationError
+from hubblewatch.evaluate.plan import EvaluationPlan, check_names, read_labels
+from hubblewatch.evaluate.report import as_json, as_markdown
+from hubblewatch.evaluate.systems import pipeline_systems
+from hubblewatch.evaluate.trial import Case, Trial, Verdict
+from hubblewatch.model.loaded import LoadedModel
+from hubblewatch.model.store import load_model, shipped_model
+from hubblewatch.settings import Settings
+from hubblewatch.simulate import SimulationConfig, Truth
+from hubblewatch.source.merge import in_time_order
+from hubblewatch.source.recordings import open_recordings
+from hubblewatch.train.gather import simulated_batches
+
+
+class EvaluationOrder(Struct, frozen=True):
+    """What the command line asks for; ``files`` and ``truths`` belong together by their order."""
+
+    plan: EvaluationPlan
+    files: tuple[str, ...] = ()
+    truths: tuple[Path, ...] = ()
+    json_file: Path | None = None
+    markdown_file: Path | None = None
+    quiet: bool = False
+
+
+def evaluate(order: EvaluationOrder, settings: Settings) -> list[Verdict]:
+    """Judge all systems; print and write what came of it. Raises ConfigurationError."""
+    if len(order.files) != len(order.truths):
+        raise ConfigurationError("give one --truth for each recording, in the same order")
+    check_names(order.plan.attacks)
+    directory = settings.model.path or shipped_model()
+    if directory is None:
+        raise ConfigurationError("there is no model to evaluate; set model.path, or give --model")
+    model = load_model(directory, alerts_per_day=settings.model.alerts_per_day)
+    console = Console(stderr=True, quiet=order.quiet, highlight=False, soft_wrap=True)
+    verdicts: list[Verdict] = []
+    for case, made in _runs(order, settings, model):
+        verdicts.extend(made)
+        console.print(
+            f"{case.name} intensity {case.intensity:g} seed {case.seed}: {_told(made)}",
+            markup=False,
+        )
+        # Written each time: an evaluation that is stopped has not been for nothing.
+        _write(order, verdicts, model.label)
+    print_to = Console(highlight=False, soft_wrap=True)
+    print_to.print(as_markdown(verdicts, model.label), markup=False)
+    return verdicts
+
+
+def _runs(
+    order: EvaluationOrder, settings: Settings, model: LoadedModel
+) -> Iterator[tuple[Case, list[Verdict]]]:
+    if order.files:
+        for seed, (file, truth) in enumerate(zip(order.files, order.truths, strict=True)):
+            yield _recorded(file, truth, seed, settings, model)
+        return
+    for case, config in order.plan.cases():
+        yield case, _simulated(case, config, settings, model)
+
+
+def _simulated(
+    case: Case, config: SimulationConfig, settings: Settings, model: LoadedModel
+) -> list[Verdict]:
+    truth = Truth(on_window=lambda _: None)
+    trial = Trial(settings, pipeline_systems(settings, model))
+    for batch in simulated_batches(config, truth):
+        trial.take(batch)
+    trial.finish()
+    return trial.verdicts(case, truth.labels)
+
+
+def _recorded(
+    file: str, truth: Path, seed: int, settings: Settings, model: LoadedModel
+) -> tuple[Case, list[Verdict]]:
+    labels = read_labels(truth)
+    first = next((label for label in labels if label.kind == "attack"), None)
+    case = Case(first.name if first else Path(file).name, first.kind if first else "quiet",
+                first.intensity if first else 1.0, seed)  # fmt: skip
+    trial = Trial(settings, pipeline_systems(settings, model))
+    for batch in in_time_order(open_recordings([file]), lambda _: None):
+        trial.take(list(batch))
+    trial.finish()
+    return case, trial.verdicts(case, labels)
+
+
+def _told(made: Sequence[Verdict]) -> str:
+    parts = []
+    for verdict in made:
+        found = f"after {verdict.windows_to_detect}" if verdict.windows_to_detect else "no"
+        parts.append(f"{verdict.system} {found} (+{verdict.wrong} false)")
+    return ", ".join(parts)
+
+
+def _write(order: EvaluationOrder, verdicts: Sequence[Verdict], model: str) -> None:
+    try:
+        if order.json_file is not None:
+            order.json_file.write_bytes(as_json(verdicts, model))
+        if order.markdown_file is not None:
+            order.markdown_file.write_text(as_markdown(verdicts, model))
+    except OSError as error:
+        raise ConfigurationError(f"cannot write {error.filename}: {error.strerror}") from None

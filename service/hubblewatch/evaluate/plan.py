@@ -1,0 +1,120 @@
+"""Which recordings detection is judged on: simulated clusters by seed, or files with truth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from hubblewatch.errors import ConfigurationError
+from hubblewatch.evaluate.trial import Case
+from hubblewatch.flow.timestamp import TimestampError, parse_ns
+from hubblewatch.simulate import Label, ScenarioSpec, SimulationConfig, Size
+from hubblewatch.simulate.scenarios import SCENARIOS
+from hubblewatch.simulate.settings import Vantage
+
+QUICK_ATTACKS = (
+    "data-staging",
+    "lateral-movement",
+    "denied-probe",
+    "port-scan",
+    "udp-flood",
+    "new-egress",
+)
+"""One of each kind, and those that no single count shows."""
+
+_SETTLING_SHARE = 0.5
+_ATTACK_MINUTES = 15.0
+QUIET = "quiet"
+
+
+class EvaluationPlan(Struct, frozen=True):
+    """What is simulated; ``seeds`` stand for clusters that no shipped model was fitted on."""
+
+    attacks: tuple[str, ...]
+    intensities: tuple[float, ...] = (1.0,)
+    seeds: tuple[int, ...] = (9001, 9002, 9003)
+    minutes: float = 60.0
+    rate: float | None = 5.0
+    size: Size = Size.MEDIUM
+
+    def cases(self) -> Iterator[tuple[Case, SimulationConfig]]:
+        """Give each case with its simulation: quiet and disturbances once, attacks as strong as
+        each intensity."""
+        for seed in self.seeds:
+            for name in self.attacks:
+                kind = SCENARIOS[name].kind
+                strengths = self.intensities if kind == "attack" else (1.0,)
+                for intensity in strengths:
+                    yield Case(name, kind, intensity, seed), self._config(name, intensity, seed)
+
+    def _config(self, name: str, intensity: float, seed: int) -> SimulationConfig:
+        begin = self.minutes * _SETTLING_SHARE
+        length = SCENARIOS[name].minutes or min(_ATTACK_MINUTES, self.minutes - begin - 5)
+        return SimulationConfig(
+            # Each scenario has clusters of its own: what one cluster is like decides too much.
+            seed=seed * 100 + list(SCENARIOS).index(name),
+            minutes=self.minutes,
+            size=self.size,
+            rate=self.rate,
+            vantage=Vantage.SOURCE,
+            scenarios=(ScenarioSpec(name, begin, length, intensity),),
+        )
+
+
+def all_scenarios() -> tuple[str, ...]:
+    """Give every attack, then quiet and every disturbance."""
+    attacks = tuple(name for name, scenario in SCENARIOS.items() if scenario.kind == "attack")
+    return attacks + tuple(name for name in SCENARIOS if name not in attacks)
+
+
+def check_names(names: tuple[str, ...]) -> None:
+    """Raise ConfigurationError at a scenario that is none."""
+    for name in names:
+        if name not in SCENARIOS:
+            raise ConfigurationError(
+                f"no scenario {name!r}; there are {', '.join(SCENARIOS)} "
+                "(hubblewatch simulate --list-scenarios)"
+            )
+
+
+class _LabelRecord(Struct):
+    name: str
+    kind: str
+    start: str
+    end: str
+    intensity: float
+    subjects: list[dict[str, str]]
+    detectors: list[str]
+    description: str = ""
+
+
+class _TruthLine(Struct):
+    label: _LabelRecord | None = None
+
+
+def read_labels(path: Path) -> list[Label]:
+    """Read the labels of a truth file; raise ConfigurationError where it is none."""
+    decode = msgspec.json.Decoder(_TruthLine).decode
+    labels = []
+    try:
+        with path.open("rb") as file:
+            for line in file:
+                found = decode(line).label
+                if found is not None:
+                    labels.append(
+                        Label(
+                            found.name, found.kind, parse_ns(found.start), parse_ns(found.end),
+                            found.intensity,
+                            [(s["namespace"], s["workload"], s["direction"])
+                             for s in found.subjects],
+                            found.detectors, found.description,
+                        )
+                    )  # fmt: skip
+    except OSError as error:
+        raise ConfigurationError(f"cannot read --truth {path}: {error.strerror}") from None
+    except (msgspec.MsgspecError, TimestampError, KeyError) as error:
+        raise ConfigurationError(f"--truth {path} is no truth of hubblewatch: {error}") from None
+    return labels

@@ -1,0 +1,169 @@
+"""One labelled recording through all systems, and how each did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from hubblewatch.alert.record import AlertRecord, AlertStatus, Transition
+from hubblewatch.assemble import pipeline_settings
+from hubblewatch.detectors.finding import Severity
+from hubblewatch.evaluate.raw_forest import RawForest
+from hubblewatch.evaluate.systems import RAW_FOREST, SYSTEMS, System
+from hubblewatch.flow.schema import Line
+from hubblewatch.flow.timestamp import parse_ns
+from hubblewatch.pipeline import Closed, Pipeline
+from hubblewatch.settings import Settings
+from hubblewatch.simulate import Label
+from hubblewatch.window.closed import Subject
+
+AFTER_WINDOWS = 5
+"""An alert so many windows after the attack's end still tells of it."""
+
+_NS = 1_000_000_000
+
+
+class Case(Struct, frozen=True):
+    """What a recording is labelled with: a name, and how strong; ``seed`` tells its kin apart."""
+
+    name: str
+    kind: str
+    intensity: float
+    seed: int
+
+
+class Verdict(Struct, frozen=True):
+    """How one system did in one recording.
+
+    ``windows_to_detect`` counts from the window in which the attack began, which is 1; 0 is never.
+    ``right`` and ``wrong`` are alerts that opened at warning or critical.
+    """
+
+    case: Case
+    system: str
+    windows_to_detect: int
+    right: int
+    wrong: int
+    wrong_by: dict[str, int]
+    under_alert: float
+    """Share of all subject windows that lay under an open alert."""
+    hours: float
+    subject_hours: float
+
+
+class Opened(Struct, frozen=True):
+    """An alert that opened: window number, whose, by which detector."""
+
+    number: int
+    subject: Subject
+    detector: str
+
+
+class Trial:
+    """Takes a recording's lines in batches; gives the verdicts once the labels are known."""
+
+    def __init__(self, settings: Settings, systems: Iterable[System]) -> None:
+        self._size = settings.window.size_seconds
+        self._systems = list(systems)
+        self._pipelines = [
+            Pipeline(pipeline_settings(settings), system.detectors(), dict(system.parents))
+            for system in self._systems
+        ]
+        self._opened: dict[str, list[Opened]] = {system.name: [] for system in self._systems}
+        self._under_alert = dict.fromkeys(self._opened, 0)
+        self._raw = RawForest()
+        self._closings = 0
+        self._subject_windows = 0
+        self._first = -1
+
+    def take(self, lines: list[Line]) -> None:
+        """Show a batch to all systems."""
+        self._raw.take(lines)
+        for place, pipeline in enumerate(self._pipelines):
+            self._note(place, pipeline.take(lines))
+
+    def finish(self) -> None:
+        """The recording has ended."""
+        for place, pipeline in enumerate(self._pipelines):
+            self._note(place, pipeline.finish())
+
+    def verdicts(self, case: Case, labels: list[Label]) -> list[Verdict]:
+        """Compare with the labels; raw flows are fitted on what came before the first one."""
+        begin = min(
+            (label.start_ns // _NS // self._size for label in labels),
+            default=self._first + self._closings * 2 // 5,
+        )
+        found, flagged = self._raw.alerts(begin, case.seed)
+        raw = [Opened(number, subject, RAW_FOREST) for number, subject in found]
+        opened = {**self._opened, RAW_FOREST: raw}
+        self._under_alert[RAW_FOREST] = flagged
+        return [self._verdict(case, name, opened[name], labels) for name in SYSTEMS]
+
+    def _note(self, place: int, closings: Iterable[Closed]) -> None:
+        name = self._systems[place].name
+        opened = self._opened[name]
+        incidents = self._pipelines[place].incidents
+        for closed in closings:
+            closing, alerts = closed.closing, closed.alerts
+            if place == 0:
+                self._first = closing.number if self._first < 0 else self._first
+                self._closings += 1
+                self._subject_windows += len(closing.windows)
+            self._under_alert[name] += len(
+                {incident.finding.subject for incident in incidents.open.values()}
+            )
+            opened.extend(
+                Opened(
+                    parse_ns(alert.window_start) // _NS // self._size,
+                    Subject(alert.namespace, alert.workload, alert.direction),
+                    alert.detector,
+                )
+                for alert in alerts
+                if _counts(alert)
+            )
+
+    def _verdict(
+        self, case: Case, system: str, opened: list[Opened], labels: list[Label]
+    ) -> Verdict:
+        attacks = [label for label in labels if label.kind == "attack"]
+        excused = {d for label in labels if label.kind != "attack" for d in label.detectors}
+        right: list[int] = []
+        wrong: dict[str, int] = {}
+        for alert in opened:
+            label = next((label for label in attacks if self._is_of(alert, label)), None)
+            if label is not None:
+                right.append(alert.number - label.start_ns // _NS // self._size + 1)
+            elif alert.detector not in excused:
+                wrong[alert.detector] = wrong.get(alert.detector, 0) + 1
+        hour = 3_600 / self._size
+        return Verdict(
+            case=case,
+            system=system,
+            windows_to_detect=min(right, default=0),
+            right=len(right),
+            wrong=sum(wrong.values()),
+            wrong_by=wrong,
+            under_alert=self._under_alert[system] / max(self._subject_windows, 1),
+            hours=self._closings / hour,
+            subject_hours=self._subject_windows / hour,
+        )
+
+    def _is_of(self, alert: Opened, label: Label) -> bool:
+        begin = label.start_ns // _NS // self._size
+        end = label.end_ns // _NS // self._size + AFTER_WINDOWS
+        if not begin <= alert.number <= end:
+            return False
+        subject = alert.subject
+        if not subject.workload:
+            return any(subject.namespace == namespace for namespace, _, _ in label.subjects)
+        return tuple(subject) in {tuple(known) for known in label.subjects}
+
+
+def _counts(alert: AlertRecord) -> bool:
+    return (
+        alert.status is AlertStatus.FIRING
+        and alert.transition is Transition.OPEN
+        and alert.severity.rank >= Severity.WARNING.rank
+        and not alert.shadow
+    )

@@ -1,0 +1,64 @@
+"""Figures from verdicts."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from hubblewatch.evaluate.figures import figures, totals
+from hubblewatch.evaluate.report import as_json, as_markdown
+from hubblewatch.evaluate.systems import FULL, RULES
+from hubblewatch.evaluate.trial import Case, Verdict
+
+
+def verdict(
+    system: str = FULL, seed: int = 1, delay: int = 2, wrong: int = 0, attack: str = "port-scan"
+) -> Verdict:
+    kind = "attack" if attack != "quiet" else "disturbance"
+    return Verdict(
+        case=Case(attack, kind, 1.0, seed),
+        system=system,
+        windows_to_detect=delay,
+        right=int(delay > 0),
+        wrong=wrong,
+        wrong_by={"policy-denials": wrong} if wrong else {},
+        under_alert=0.5 * wrong,
+        hours=1.0,
+        subject_hours=24.0,
+    )
+
+
+def test_recall_is_of_attacks_and_delay_of_those_found() -> None:
+    (figure,) = figures(
+        [verdict(seed=1, delay=2), verdict(seed=2, delay=0), verdict(seed=3, delay=6)]
+    )
+    assert (figure.found, figure.attacks) == (2, 3)
+    assert figure.recall == pytest.approx(2 / 3)
+    assert (figure.delay_median, figure.delay_least, figure.delay_most) == (4.0, 2, 6)
+
+
+def test_precision_counts_false_alerts_of_quiet_recordings_too() -> None:
+    (total,) = totals([verdict(), verdict(attack="quiet", delay=0, wrong=3)])
+    assert total.precision == pytest.approx(0.25)
+    assert total.recall == 1.0
+    assert total.wrong_by == {"policy-denials": 3}
+
+
+def test_false_alerts_of_a_day_come_with_the_spread_of_the_seeds() -> None:
+    (total,) = totals([verdict(seed=1, wrong=0), verdict(seed=2, wrong=2)])
+    assert total.false_a_day == pytest.approx(24.0)
+    assert (total.false_a_day_least, total.false_a_day_most) == (0.0, 48.0)
+    assert total.false_a_day_100_subjects == pytest.approx(100.0)
+
+
+def test_the_tables_have_a_row_for_each_system_and_attack() -> None:
+    made = [verdict(), verdict(RULES, delay=0)]
+    text = as_markdown(made, "small@1")
+    assert "| full | 100% | 1 | 0 | 1.00 |" in text
+    assert "| `port-scan` | 1 | 1/1, 2 | 0/1 |" in text
+
+
+def test_the_json_holds_every_verdict() -> None:
+    document = msgspec.json.decode(as_json([verdict(), verdict(RULES)], "small@1"))
+    assert document["schema"] == "hubblewatch.evaluation/v1"
+    assert len(document["verdicts"]) == 2

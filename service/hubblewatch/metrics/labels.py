@@ -59,9 +59,11 @@ LOSS_SOURCES = Vocabulary(
         "HUBBLE_RING_BUFFER",
         "exporter-buffer",
         "sequence-gap",
+        "stream-gap",
     )
 )
-"""Hubble's three, then ours: what the exporter's buffer dropped, and gaps between heartbeats."""
+"""Hubble's three, then ours: what the exporter's buffer dropped, gaps between heartbeats, and an
+estimate of what a break of Hubble's stream left out."""
 
 REJECT_REASONS = Vocabulary(reason.value for reason in RejectReason)
 PROTOCOLS = Vocabulary(("tcp", "udp", "icmp", "sctp"))

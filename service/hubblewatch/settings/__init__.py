@@ -3,6 +3,11 @@
 from hubblewatch.settings.block import SettingsBlock
 from hubblewatch.settings.export import ExportSettings
 from hubblewatch.settings.forest import ModelSettings
+from hubblewatch.settings.hubble import (
+    FlowFilterSettings,
+    HubbleSettings,
+    HubbleTLSSettings,
+)
 from hubblewatch.settings.kafka import KafkaSecuritySettings, KafkaSettings
 from hubblewatch.settings.loading import load_settings
 from hubblewatch.settings.log import LogSettings
@@ -13,6 +18,9 @@ from hubblewatch.settings.worker import WorkerSettings
 
 __all__ = [
     "ExportSettings",
+    "FlowFilterSettings",
+    "HubbleSettings",
+    "HubbleTLSSettings",
     "KafkaSecuritySettings",
     "KafkaSettings",
     "LogSettings",

@@ -12,6 +12,7 @@ from pydantic_settings import (
 from hubblewatch.detectors.settings import DetectorSettings
 from hubblewatch.settings.export import ExportSettings
 from hubblewatch.settings.forest import ModelSettings
+from hubblewatch.settings.hubble import HubbleSettings
 from hubblewatch.settings.kafka import KafkaSettings
 from hubblewatch.settings.log import LogSettings
 from hubblewatch.settings.serve import ServeSettings
@@ -41,6 +42,7 @@ class Settings(BaseSettings):
     suppressions: Path | None = None
     """YAML list of what is known and shall not raise alerts."""
 
+    hubble: HubbleSettings = HubbleSettings()
     kafka: KafkaSettings = KafkaSettings()
     export: ExportSettings = ExportSettings()
     worker: WorkerSettings = WorkerSettings()

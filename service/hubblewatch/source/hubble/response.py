@@ -242,9 +242,9 @@ def _policy(policy: flow_pb2.Policy) -> Policy:
 
 def _aggregate(aggregate: flow_pb2.Aggregate) -> Aggregate:
     return Aggregate(
-        _text_of(aggregate.ingress_flow_count),
-        _text_of(aggregate.egress_flow_count),
-        _text_of(aggregate.unknown_direction_flow_count),
+        aggregate.ingress_flow_count,
+        aggregate.egress_flow_count,
+        aggregate.unknown_direction_flow_count,
     )
 
 

@@ -27,8 +27,10 @@ from tests.broker.undisturbed import undisturbed_run
 
 from hubblewatch.simulate import ScenarioSpec, SimulationConfig, simulate
 
-LINES_A_MINUTE_AND_RATE = 2_800
-"""About as many lines the simulated cluster writes in a minute, for each connection a second."""
+LINES_A_MINUTE_AND_RATE = 1_000
+LINES_A_MINUTE_AND_WORKLOAD = 130
+"""About as many lines the simulated cluster writes in a minute, for each connection a second, and
+for each workload's probes and lookups."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Plan:
 
     lines: int = 1_000_000
     minutes: int = 60
+    workloads: int = 40
     kills: int = 24
     zombies: int = 1
     broker_kills: int = 1
@@ -61,13 +64,14 @@ class Plan:
 
     def recording(self) -> SimulationConfig:
         """The cluster that is watched, with an incident in every ten minutes."""
+        a_minute = self.lines / self.minutes - LINES_A_MINUTE_AND_WORKLOAD * self.workloads
         return SimulationConfig(
             seed=self.seed,
             minutes=self.minutes,
-            rate=self.lines / self.minutes / LINES_A_MINUTE_AND_RATE,
+            rate=max(0.5, a_minute / LINES_A_MINUTE_AND_RATE),
             nodes=4,
             namespaces=12,
-            workloads=40,
+            workloads=self.workloads,
             disorder_seconds=4.0,
             scenarios=tuple(
                 ScenarioSpec.parse(f"policy-break:at={at}:for=3")
@@ -130,7 +134,10 @@ class Pair:
         while True:
             for number, worker in enumerate(self.workers):
                 if not worker.running:
-                    if self._causes[number]:
+                    if self._causes[number] == "by nobody":
+                        self.counts["ended by itself"] += 1
+                        print(f"{worker.name} ended:\n{worker.log[-3000:]}", file=sys.stderr)
+                    elif self._causes[number]:
                         self.counts[f"killed {self._causes[number]}"] += 1
                     self._start(number)
             await asyncio.sleep(0.1)
@@ -151,7 +158,9 @@ class Pair:
         worker, other = self.workers[number], self.workers[1 - number]
         await asyncio.sleep(self._dice.uniform(0.0, 2.5))
         if event == "broker":
-            await asyncio.to_thread(node.restart, crash=True)
+            await asyncio.to_thread(node.kill)
+            await asyncio.sleep(self._dice.uniform(0.0, 6.0))
+            await asyncio.to_thread(node.start)
             self.counts["broker killed"] += 1
         elif event == "zombie":
             worker.send(signal.SIGSTOP)
@@ -239,7 +248,7 @@ def main() -> int:
     )
     clean = True
     for number in range(given.runs):
-        plan = Plan(given.lines, given.minutes, given.kills, seed=given.seed + number)
+        plan = Plan(given.lines, given.minutes, kills=given.kills, seed=given.seed + number)
         streams = exported((line.rstrip(b"\n") for line in simulate(plan.recording())), 200)
         with tempfile.TemporaryDirectory(prefix="hubblewatch-crash-") as name:
             folder = Path(name)

@@ -12,7 +12,7 @@ from hubblewatch.simulate import simulate
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 async def test_kills_and_a_zombie_leave_nothing_missing_and_nothing_double(own_kafka, tmp_path):
-    plan = Plan(lines=60_000, minutes=18, kills=6, broker_kills=0, seed=5)
+    plan = Plan(lines=60_000, minutes=18, workloads=12, kills=6, broker_kills=0, seed=5)
     streams = exported((line.rstrip(b"\n") for line in simulate(plan.recording())), 25)
     verdict = await crash_run(plan, tmp_path / "workers", own_kafka, streams)
     print(verdict)

@@ -17,10 +17,10 @@ from hubblewatch.worker.partition import Commit, PartitionState
 Log = list[bytes]
 
 
-def envelopes(*, heartbeats: bool, seed: int, lines_each: int = 100) -> Log:
+def envelopes(*, heartbeats: bool, seed: int, lines_each: int = 100, minutes: int = 9) -> Log:
     config = SimulationConfig(
         seed=seed,
-        minutes=9,
+        minutes=minutes,
         rate=4.0,
         nodes=3,
         namespaces=4,
@@ -36,7 +36,7 @@ def envelopes(*, heartbeats: bool, seed: int, lines_each: int = 100) -> Log:
 
 
 class Kafka:
-    """What the broker would hold: committed state, outputs and offset, each commit all or nothing."""
+    """What the broker would hold: state, outputs and offset, each commit all or nothing."""
 
     def __init__(self) -> None:
         self.state: dict[bytes, bytes | None] = {}

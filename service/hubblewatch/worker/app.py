@@ -28,6 +28,7 @@ STOP_TIMEOUT_SECONDS = 4.0
 """Both together leave a second of the ten in which a stop has to be done."""
 
 TICK_SECONDS = 1.0
+MAX_POLL_INTERVAL_SECONDS = 300.0
 
 
 class StuckError(FaustError):
@@ -158,6 +159,8 @@ class FlowApp:
             broker=settings.brokers,
             broker_client_id=settings.client_id,
             broker_credentials=_credentials(settings.credentials),
+            # A loop that hangs loses its partitions in the end, though its consumer's thread lives.
+            broker_max_poll_interval=MAX_POLL_INTERVAL_SECONDS,
             broker_session_timeout=settings.session_timeout_seconds,
             broker_heartbeat_interval=settings.session_timeout_seconds / 10,
             broker_request_timeout=max(

@@ -251,6 +251,7 @@ class Partitions:
     def _place(self, state: PartitionState, found: Restored, opened: Opened) -> None:
         """Decide from which offset on the partition is counted."""
         number, checkpoint = state.number, found.checkpoint
+        state.next_offset = opened.begin
         if checkpoint is None:
             return
         if checkpoint.offset > opened.end:

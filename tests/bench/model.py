@@ -25,7 +25,8 @@ from hubblewatch.model.forest import Forest, are_joint, weights_of
 from hubblewatch.model.loaded import FixedModel, LoadedModel
 from hubblewatch.model.matrix import Matrix
 from hubblewatch.model.measure import measure
-from hubblewatch.model.threshold import HeldOut, Persistence, threshold_for
+from hubblewatch.model.persistence import Persistence
+from hubblewatch.model.threshold import HeldOut, threshold_for
 from hubblewatch.window.closed import OUTBOUND, ClosedWindow, Subject
 from hubblewatch.window.closing import Closing
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hubblewatch.model.persistence import Persistence
 from hubblewatch.model.threshold import (
     HeldOut,
-    Persistence,
     episodes,
     odd_share,
     persistent_scores,

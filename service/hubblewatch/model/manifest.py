@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Struct, field
 
 from hubblewatch.model.feature import FEATURES, FORMULA_VERSION
-from hubblewatch.model.threshold import Persistence
+from hubblewatch.model.persistence import Persistence
 
 SCHEMA = "hubblewatch.model"
 SCHEMA_VERSION = 1

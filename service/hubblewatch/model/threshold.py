@@ -13,6 +13,7 @@ import numpy as np
 from msgspec import Struct
 
 from hubblewatch.model.matrix import Flags, Indices, Matrix
+from hubblewatch.model.persistence import Persistence
 
 QUIET_WINDOWS = 5
 """An episode ends after so many windows without an alert, as an incident does."""
@@ -22,14 +23,6 @@ MARGIN = 0.01
 
 _WINDOWS_A_DAY = 1_440
 _MAX_CANDIDATES = 400
-
-
-class Persistence(Struct, frozen=True):
-    """How many of a subject's last windows must be odd, and in how many families each."""
-
-    odd: int = 3
-    windows: int = 5
-    families: int = 2
 
 
 class HeldOut(Struct, frozen=True):

@@ -27,10 +27,10 @@ from hubblewatch.model.manifest import (
     feature_entries,
 )
 from hubblewatch.model.matrix import Flags, Matrix
+from hubblewatch.model.persistence import Persistence
 from hubblewatch.model.skops_file import write_forest
 from hubblewatch.model.threshold import (
     HeldOut,
-    Persistence,
     episodes,
     persistent_scores,
     threshold_for,

@@ -1,0 +1,127 @@
+"""A replay with the forest: found, on trial, compared, refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from tests.replay.alerting import alert
+
+from hubblewatch.alert.record import AlertStatus
+from hubblewatch.cli import main
+from hubblewatch.model.manifest import MANIFEST_FILE
+from hubblewatch.model.store import shipped_model
+from hubblewatch.replay.comparison import Comparison
+from hubblewatch.replay.incident_log import IncidentLog
+
+
+@pytest.fixture(scope="module")
+def staging(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recording of slow gathering that no rule finds."""
+    path = tmp_path_factory.mktemp("staging") / "staging.jsonl"
+    code = main([
+        "simulate", "--seed", "3001", "--minutes", "45", "--rate", "3", "--vantage", "source",
+        "--scenario", "data-staging:at=30", "--out", str(path),
+    ])  # fmt: skip
+    assert code == 0
+    return path
+
+
+def replayed(
+    capsys: pytest.CaptureFixture[str], *arguments: str
+) -> tuple[int, list[dict[str, object]]]:
+    """Exit code and the alert records that opened."""
+    code = main(["replay", "--json", *arguments])
+    lines = capsys.readouterr().out.splitlines()
+    records = [json.loads(line) for line in lines]
+    return code, [record for record in records if record["transition"] == "open"]
+
+
+def test_the_shipped_model_finds_what_no_rule_finds(
+    staging: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, alerts = replayed(capsys, str(staging), "--fail-on", "warning")
+    (found,) = [a for a in alerts if a["detector"] == "isolation-forest"]
+    assert code == 3
+    assert str(found["model"]).startswith("default@")
+    assert not found["shadow"]
+    assert isinstance(found["reasons"], list)
+    assert len(found["reasons"]) >= 2
+
+
+def test_a_second_replay_gives_the_same_records(
+    staging: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert replayed(capsys, str(staging)) == replayed(capsys, str(staging))
+
+
+def test_on_trial_it_is_marked_and_fails_nothing(
+    staging: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HUBBLEWATCH_MODEL__SHADOW", "true")
+    code, alerts = replayed(capsys, str(staging), "--fail-on", "warning")
+    (found,) = [a for a in alerts if a["detector"] == "isolation-forest"]
+    assert found["shadow"]
+    assert code == (3 if any(not a["shadow"] for a in alerts) else 0)
+
+
+def test_switched_off_it_finds_nothing(
+    staging: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HUBBLEWATCH_MODEL__ENABLED", "false")
+    _, alerts = replayed(capsys, str(staging))
+    assert not [a for a in alerts if a["detector"] == "isolation-forest"]
+
+
+def test_a_comparison_shows_what_a_stricter_model_would_no_longer_say(
+    staging: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    shipped = shipped_model()
+    assert shipped is not None
+    strict = tmp_path / "strict"
+    shutil.copytree(shipped, strict)
+    path = strict / MANIFEST_FILE
+    manifest = json.loads(path.read_text())
+    path.write_text(json.dumps(manifest | {"name": "strict", "threshold": 0.99}))
+    assert main(["replay", str(staging), "--compare", str(strict)]) == 0
+    shown = capsys.readouterr().out
+    assert "With the model strict@" in shown
+    assert "1 would go, 0 would come" in shown
+
+
+def test_a_model_that_does_not_fit_stops_the_start(
+    staging: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(["replay", str(staging), "--model", str(tmp_path)]) == 2
+    assert "hubblewatch train" in capsys.readouterr().err
+
+
+def test_standard_input_cannot_be_compared(capsys: pytest.CaptureFixture[str]) -> None:
+    shipped = shipped_model()
+    assert main(["replay", "-", "--compare", str(shipped)]) == 2
+    assert "reads the recordings twice" in capsys.readouterr().err
+
+
+def test_a_model_of_the_settings_that_does_not_fit_leaves_the_rules(
+    staging: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setenv("HUBBLEWATCH_MODEL__PATH", str(tmp_path))
+    code, alerts = replayed(capsys, str(staging))
+    assert code == 0
+    assert not [a for a in alerts if a["detector"] == "isolation-forest"]
+
+
+def test_incidents_are_compared_by_what_they_are_about() -> None:
+    first, second = IncidentLog(), IncidentLog()
+    for log, names in ((first, "ab"), (second, "bc")):
+        for name in names:
+            log.take(alert(incident=name, status=AlertStatus.FIRING))
+    comparison = Comparison(first, second)
+    assert [story.alert.incident for story in comparison.gone] == ["a"]
+    assert [story.alert.incident for story in comparison.new] == ["c"]
+    assert comparison.kept == 1

@@ -201,3 +201,23 @@ def test_an_open_incident_reads_back_as_it_was_written() -> None:
     (incident,) = timeline.incidents.open.values()
     encoded = msgspec.msgpack.encode(incident)
     assert msgspec.msgpack.decode(encoded, type=Incident) == incident
+
+
+def test_a_parent_that_never_pages_hides_no_child_that_does() -> None:
+    timeline = Timeline()
+    mild = finding("port-scan", severity=Severity.INFO)
+    records = timeline.minute(mild, finding())
+    assert {record.detector for record in records} == {"port-scan", "policy-denials"}
+
+
+def test_a_parent_that_never_pages_hides_a_child_that_does_not_either() -> None:
+    timeline = Timeline()
+    mild = finding("port-scan", severity=Severity.INFO)
+    (record,) = timeline.minute(mild, finding(severity=Severity.INFO))
+    assert record.detector == "port-scan"
+
+
+def test_an_open_parent_hides_by_its_worst_severity() -> None:
+    timeline = Timeline()
+    timeline.minute(finding("port-scan"))
+    assert timeline.minute(finding("port-scan", severity=Severity.INFO), finding()) == []

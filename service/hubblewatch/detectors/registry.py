@@ -26,9 +26,11 @@ PARENTS: dict[str, frozenset[str]] = {
     "namespace-sprawl": _SEARCHES,
     "new-edge": _SEARCHES | {"namespace-sprawl"},
     "isolation-forest": _SEARCHES
-    | {"namespace-sprawl", "udp-spike", "policy-denials", "connectivity-errors"},
+    | {"namespace-sprawl", "udp-spike", "policy-denials", "connectivity-errors"}
+    | {"new-edge", "external-egress", "dns-anomaly", "beaconing"},
 }
-"""A finding is not alerted while one of its parents fires for the same subject: it is an effect."""
+"""A finding is not alerted while one of its parents fires for the same subject: it is an effect.
+A parent of severity info hides only findings of severity info."""
 
 
 def build_detectors(

@@ -62,8 +62,7 @@ class Incidents:
         seen: set[str] = set()
         held_back: set[str] = set()
         kept = list(findings)
-        firing = {(finding.subject, finding.detector) for finding in kept}
-        firing |= {(i.finding.subject, i.finding.detector) for i in self.open.values()}
+        firing = _firing(kept, self.open.values())
         for finding in sorted(kept, key=_order):
             if self._has_parent(finding, firing):
                 continue
@@ -136,9 +135,14 @@ class Incidents:
             finding.detector, self._cluster, subject.namespace, subject.workload, finding.key
         )
 
-    def _has_parent(self, finding: Finding, firing: set[tuple[Subject, str]]) -> bool:
+    def _has_parent(self, finding: Finding, firing: Mapping[tuple[Subject, str], Severity]) -> bool:
+        """Tell whether a parent fires; one that never pages does not hide a child that does."""
         parents = self._parents.get(finding.detector, frozenset())
-        return any((finding.subject, parent) in firing for parent in parents)
+        return any(
+            severity is not Severity.INFO or finding.severity is Severity.INFO
+            for parent in parents
+            if (severity := firing.get((finding.subject, parent))) is not None
+        )
 
     def _record(
         self, begin: int, end: int, incident: Incident, transition: Transition
@@ -183,6 +187,20 @@ class Incidents:
             shadow=finding.shadow,
             transition=transition,
         )
+
+
+def _firing(
+    findings: Iterable[Finding], incidents: Iterable[Incident]
+) -> dict[tuple[Subject, str], Severity]:
+    """Give what fires now or is still open, by subject and detector, at its worst."""
+    firing: dict[tuple[Subject, str], Severity] = {}
+    told = [(finding, finding.severity) for finding in findings]
+    told += [(incident.finding, incident.severity) for incident in incidents]
+    for finding, severity in told:
+        key = finding.subject, finding.detector
+        if key not in firing or severity.rank > firing[key].rank:
+            firing[key] = severity
+    return firing
 
 
 def _order(finding: Finding) -> tuple[str, Subject, str, int]:

@@ -69,12 +69,6 @@ def flows_request(settings: HubbleSettings, since_ns: int, masked: bool) -> byte
     return encoded
 
 
-def is_filtered(settings: HubbleSettings) -> bool:
-    """Return whether Hubble has flows that are not asked for."""
-    everything = FlowFilterSettings()
-    return settings.only != everything or settings.without != everything
-
-
 def flow_filters(settings: FlowFilterSettings) -> list[flow_pb2.FlowFilter]:
     """Return filters of which a flow must pass one; none lets all pass."""
     if settings == FlowFilterSettings():

@@ -6,7 +6,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 import grpc
 
@@ -88,7 +88,7 @@ class HubbleStream:
         """End the stream."""
         self._closed.set()
 
-    def batches(self) -> Iterator[list[Line]]:
+    def batches(self) -> Generator[list[Line], None, None]:
         """Give lines in the order in which they came, for ever; an empty batch when it is quiet.
 
         Raises ConfigurationError for what no waiting mends, before the first connection also for

@@ -1,0 +1,136 @@
+"""The live source for an event loop: the stream runs in a thread, a few batches ahead."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import closing
+
+from hubblewatch.flow.schema import Line
+from hubblewatch.source.hubble.counts import SourceCounts
+from hubblewatch.source.hubble.stream import HubbleStream
+
+MAX_BATCHES = 8
+"""Batches handed over and not yet taken; then the thread waits, and in the end Hubble."""
+
+JOIN_SECONDS = 10.0
+_POLL_SECONDS = 0.5
+
+
+class LiveSource:
+    """A HubbleStream as what the exporter reads from. It ends when ``close`` is called, or fails.
+
+    While nothing comes it gives an empty batch each second or so.
+    """
+
+    is_live = True
+
+    def __init__(self, stream: HubbleStream) -> None:
+        self._stream = stream
+
+    @property
+    def counts(self) -> SourceCounts:
+        """What the stream counts."""
+        return self._stream.counts
+
+    @property
+    def complete_through_ns(self) -> int:
+        """Event time up to which all is here; it stands still while the connection is broken.
+
+        An exporter must not promise more. 0 before the first answer of Hubble's.
+        """
+        return self._stream.complete_through_ns
+
+    def close(self) -> None:
+        """End the stream; ``batches`` ends soon after."""
+        self._stream.close()
+
+    async def batches(self) -> AsyncIterator[list[Line]]:
+        """Give lines in the order in which they came.
+
+        Raises what the stream raises: ConfigurationError for what no waiting mends.
+        """
+        handover = _Handover(asyncio.get_running_loop())
+        thread = threading.Thread(
+            target=self._run, args=(handover,), name="hubble-source", daemon=True
+        )
+        thread.start()
+        try:
+            while True:
+                batch = await handover.take()
+                if batch is None:
+                    return
+                yield batch
+        finally:
+            self._stream.close()
+            handover.leave()
+            await asyncio.to_thread(thread.join, JOIN_SECONDS)
+
+    def _run(self, handover: _Handover) -> None:
+        try:
+            with closing(self._stream.batches()) as batches:
+                for batch in batches:
+                    if not handover.put(batch):
+                        return
+        except Exception as error:  # noqa: BLE001 -- raised again where the batches are awaited
+            handover.end(error)
+        else:
+            handover.end(None)
+
+
+class _Handover:
+    """A bounded queue from a thread to an event loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._batches: deque[list[Line]] = deque()
+        self._arrived = asyncio.Event()
+        self._room = threading.Event()
+        self._has_ended = False
+        self._has_left = False
+        self._error: Exception | None = None
+
+    def put(self, batch: list[Line]) -> bool:
+        """Hand over a batch, once there is room; give whether anybody is still there."""
+        while len(self._batches) >= MAX_BATCHES and not self._has_left:
+            self._room.clear()
+            if len(self._batches) >= MAX_BATCHES:
+                self._room.wait(_POLL_SECONDS)
+        self._batches.append(batch)
+        self._wake()
+        return not self._has_left
+
+    def end(self, error: Exception | None) -> None:
+        """Say that nothing more comes, and why."""
+        self._error = error
+        self._has_ended = True
+        self._wake()
+
+    async def take(self) -> list[Line] | None:
+        """Give the next batch; None at the end."""
+        while not self._batches:
+            self._arrived.clear()
+            if self._batches:
+                break
+            if self._has_ended:
+                if self._error is not None:
+                    raise self._error
+                return None
+            await self._arrived.wait()
+        batch = self._batches.popleft()
+        self._room.set()
+        return batch
+
+    def leave(self) -> None:
+        """Nobody takes any more."""
+        self._has_left = True
+        self._room.set()
+
+    def _wake(self) -> None:
+        if not self._loop.is_closed():
+            try:
+                self._loop.call_soon_threadsafe(self._arrived.set)
+            except RuntimeError:
+                self._has_left = True  # the loop was closed meanwhile

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tests import closings
+from tests.replay.alerting import alert, resolved
 
+from hubblewatch.alert.record import Transition
 from hubblewatch.baseline.memory import Memory
 from hubblewatch.detectors.base import Detector
-from hubblewatch.detectors.finding import Finding
+from hubblewatch.detectors.finding import Finding, Severity
 from hubblewatch.evaluate.systems import RAW_FOREST
-from hubblewatch.evaluate.trial import Case, Trial, Verdict
+from hubblewatch.evaluate.trial import Case, Trial, Verdict, _begins_to_page
 from hubblewatch.settings import Settings
 from hubblewatch.simulate import Label, ScenarioSpec, SimulationConfig, Truth
 from hubblewatch.train.gather import simulated_batches
@@ -83,3 +85,18 @@ def test_an_incident_that_was_open_before_is_not_found_by_going_on() -> None:
 def test_one_that_opens_again_counts_again() -> None:
     found = verdict(None, [2, 12])
     assert (found.windows_to_detect, found.right, found.wrong) == (3, 1, 1)
+
+
+def test_an_incident_pages_from_its_first_warning_on() -> None:
+    paging: set[str] = set()
+    told = [
+        alert("1", Severity.INFO),
+        alert("1", Severity.WARNING, transition=Transition.WORSE),
+        alert("1", Severity.CRITICAL, transition=Transition.WORSE),
+        resolved("1"),
+        alert("1", Severity.WARNING),
+        alert("2", Severity.WARNING, shadow=True),
+    ]
+    assert [_begins_to_page(record, paging) for record in told] == [
+        False, True, False, False, True, False,
+    ]  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from hubblewatch.alert.record import AlertRecord, AlertStatus, Transition
+from hubblewatch.alert.record import AlertRecord, AlertStatus
 from hubblewatch.assemble import pipeline_settings
 from hubblewatch.detectors.finding import Severity
 from hubblewatch.evaluate.raw_forest import RawForest
@@ -37,7 +37,7 @@ class Verdict(Struct, frozen=True):
     """How one system did in one recording.
 
     ``windows_to_detect`` counts from the window in which the attack began, which is 1; 0 is never.
-    ``right`` and ``wrong`` are alerts that opened at warning or critical.
+    ``right`` and ``wrong`` are incidents that reached warning or critical, each counted once.
     """
 
     case: Case
@@ -53,7 +53,7 @@ class Verdict(Struct, frozen=True):
 
 
 class Opened(Struct, frozen=True):
-    """An alert that opened: window number, whose, by which detector."""
+    """An alert that began to page: window number, whose, by which detector."""
 
     number: int
     subject: Subject
@@ -71,6 +71,7 @@ class Trial:
             for system in self._systems
         ]
         self._opened: dict[str, list[Opened]] = {system.name: [] for system in self._systems}
+        self._paging: dict[str, set[str]] = {name: set() for name in self._opened}
         self._under_alert = dict.fromkeys(self._opened, 0)
         self._raw = RawForest()
         self._closings = 0
@@ -111,7 +112,7 @@ class Trial:
                 self._closings += 1
                 self._subject_windows += len(closing.windows)
             self._under_alert[name] += len(
-                {incident.finding.subject for incident in incidents.open.values()}
+                {i.finding.subject for i in incidents.open.values() if _pages(i.severity)}
             )
             opened.extend(
                 Opened(
@@ -120,7 +121,7 @@ class Trial:
                     alert.detector,
                 )
                 for alert in alerts
-                if _counts(alert)
+                if _begins_to_page(alert, self._paging[name])
             )
 
     def _verdict(
@@ -160,10 +161,16 @@ class Trial:
         return tuple(subject) in {tuple(known) for known in label.subjects}
 
 
-def _counts(alert: AlertRecord) -> bool:
-    return (
-        alert.status is AlertStatus.FIRING
-        and alert.transition is Transition.OPEN
-        and alert.severity.rank >= Severity.WARNING.rank
-        and not alert.shadow
-    )
+def _begins_to_page(alert: AlertRecord, paging: set[str]) -> bool:
+    """Tell whether an incident pages from this record on; ``paging`` are those that already do."""
+    if alert.status is AlertStatus.RESOLVED:
+        paging.discard(alert.incident)
+        return False
+    if alert.shadow or not _pages(alert.severity) or alert.incident in paging:
+        return False
+    paging.add(alert.incident)
+    return True
+
+
+def _pages(severity: Severity) -> bool:
+    return severity.rank >= Severity.WARNING.rank

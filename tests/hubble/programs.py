@@ -48,6 +48,9 @@ def built(name: str) -> Path:
     if done.returncode:
         raise NoGoError(f"go build of tests/hubble/{name} failed:\n{done.stderr[-2_000:]}")
     unfinished.rename(program)
+    for older in CACHE.glob(f"{name}-*"):
+        if older != program:
+            older.unlink(missing_ok=True)
     return program
 
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/cilium/cilium/pkg/crypto/certloader"
 	v1 "github.com/cilium/cilium/pkg/hubble/api/v1"
@@ -47,7 +48,10 @@ func agent(arguments []string) error {
 		return err
 	}
 	local, err := observer.NewLocalServer(
-		carried{}, namespace.NewManager(), log, observeroption.WithMaxFlows(capacity),
+		carried{}, namespace.NewManager(), log,
+		observeroption.WithMaxFlows(capacity),
+		// As agents are configured by default.
+		observeroption.WithLostEventSendInterval(time.Second),
 	)
 	if err != nil {
 		return err

@@ -21,7 +21,7 @@ class Rows(Struct, frozen=True):
     """Measured windows: ``values`` one row each, ``numbers`` the window, ``subjects`` whose.
 
     Subjects are numbered in the order of their first row; ``quiet`` rows are those of subjects
-    without an open incident.
+    without an open incident that pages.
     """
 
     values: Matrix

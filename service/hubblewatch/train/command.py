@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 
 from msgspec import Struct
@@ -57,11 +59,11 @@ def train_model(order: TrainingOrder, settings: Settings) -> Made:
         raise ConfigurationError(f"cannot write --out {order.out}: {error.strerror}") from None
     if order.recipe is not None:
         made = _from_recipe(order, read_recipe(order.recipe), settings, console)
-        command = f"hubblewatch train --out {order.out.name} --simulate {order.recipe.name}"
+        command = f"hubblewatch train --out {_shown(order.out)} --simulate {_shown(order.recipe)}"
     else:
         made = _from_recordings(order, settings, console)
-        names = " ".join(Path(file).name for file in order.files)
-        command = f"hubblewatch train --out {order.out.name} {names}"
+        names = " ".join(_shown(Path(file)) for file in order.files)
+        command = f"hubblewatch train --out {_shown(order.out)} {names}"
     others = {CARD_FILE: model_card(made, command), PLOT_FILE: score_plot(made)}
     try:
         save_model(order.out, made.manifest, made.packed, others)
@@ -107,8 +109,22 @@ def _gather_all(
         return
     with ExitStack() as stack:
         # Fork would take over threads of the libraries, which then wait for ever.
-        pool = stack.enter_context(ProcessPoolExecutor(jobs, mp_context=get_context("spawn")))
+        pool = stack.enter_context(
+            ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_end_with_parent)
+        )
         yield from pool.map(gather_simulated, configs, [settings] * len(configs))
+
+
+def _end_with_parent() -> None:
+    """A killed parent tells its workers nothing: they would wait for ever."""
+    parent = parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _from_recordings(order: TrainingOrder, settings: Settings, console: Console) -> Made:
@@ -129,6 +145,11 @@ def _from_recordings(order: TrainingOrder, settings: Settings, console: Console)
         [earlier],
         [later],
     )
+
+
+def _shown(path: Path) -> str:
+    """Give a path as typed; of an absolute one the name, for the rest is of this machine alone."""
+    return path.name if path.is_absolute() else str(path)
 
 
 def _tell(made: Made, out: Path, console: Console) -> None:

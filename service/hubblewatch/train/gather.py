@@ -9,6 +9,7 @@ import numpy as np
 from msgspec import Struct
 
 from hubblewatch.assemble import pipeline_settings
+from hubblewatch.detectors.finding import Severity
 from hubblewatch.detectors.registry import PARENTS, build_detectors
 from hubblewatch.flow.decode import decode_lines
 from hubblewatch.flow.schema import Line
@@ -115,7 +116,12 @@ def _collect(
         for closed in closings:
             first = closed.closing.number if first < 0 else first
             last = closed.closing.number
-            alerted = {i.finding.subject for i in pipeline.incidents.open.values()}
+            # What is only recorded, such as a rare first contact, belongs to usual life.
+            alerted = {
+                incident.finding.subject
+                for incident in pipeline.incidents.open.values()
+                if incident.severity is not Severity.INFO
+            }
             collector.settle(closed, alerted)
 
     for batch in batches:

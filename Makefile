@@ -16,6 +16,7 @@ PIP := env -u PIP_FIND_LINKS -u PIP_NO_BINARY -u PIP_CONSTRAINT -u PIP_REQUIRE_V
 DEMO_ARGS ?= deploy/demo/recording.jsonl.zst
 TEST_ARGS ?=
 BENCH_ARGS ?=
+BENCH_KAFKA_ARGS ?=
 KAFKA_ARGS ?=
 STACK_ARGS ?=
 
@@ -57,9 +58,10 @@ format: $(STAMP) ## put the code into its format
 	$(BIN)/ruff format .
 
 bench: $(STAMP) ## measure the speed of the pipeline
-	$(BIN)/python tests/bench/run.py $(BENCH_ARGS)
+	$(BIN)/python -m tests.bench.run $(BENCH_ARGS)
+	$(BIN)/python -m tests.bench.kafka $(BENCH_KAFKA_ARGS)
 
-scenarios: $(STAMP) ## judge detection on all simulated scenarios, half an hour
+scenarios: $(STAMP) ## judge detection on all simulated scenarios, an hour
 	$(BIN)/python -m pytest tests/scenarios/full.py
 	$(BIN)/python -m tests.scenarios.lowest
 

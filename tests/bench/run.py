@@ -3,7 +3,7 @@
 One process on one core, each measurement the best of several rounds that take turns, in seconds of
 processor time. Baselines: the bare msgspec decode of the same bytes, and what people write today,
 ``json.loads`` with Counters, once over raw events and once over flat records with rules as nested
-passes. Sections that need a Kafka say so and are left out with ``--without-kafka``.
+passes. ``tests/bench/kafka.py`` is the part with a real Kafka.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ def _ignore(*_: object) -> None:
     """The recording is clean; what is refused would show in the count of lines."""
 
 
-def write_recording(folder: Path, lines: int, seed: int) -> Path:
-    """Write about so many full Hubble lines of a simulated cluster."""
+def write_recording(folder: Path, lines: int, seed: int, rate: float | None = None) -> Path:
+    """Write so many full Hubble lines of a simulated cluster; ``rate`` in connections a second."""
     path = folder / "bench.jsonl"
     written = 0
     with path.open("wb") as file:
-        for line in simulate(SimulationConfig(seed=seed, minutes=600)):
+        for line in simulate(SimulationConfig(seed=seed, minutes=600, rate=rate)):
             file.write(line if line.endswith(b"\n") else line + b"\n")
             written += 1
             if written >= lines:

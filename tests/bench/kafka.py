@@ -1,0 +1,284 @@
+"""``make bench``, the part with a real Kafka: export and worker, as ratios of processor time.
+
+Each program runs in a process of its own on one core. Export: the recording's lines through
+``hubblewatch export`` against the bare decode of the same lines. Worker: ``hubblewatch detect``
+from the time it is ready until all is counted and committed, against the bare decode of the same
+envelopes, and against a plain Faust agent with one flow a message and a windowed table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+
+import psutil
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from deploy.local.kafka import KafkaNode, KafkaUnavailableError
+from rich.console import Console
+from rich.table import Table
+from tests.bench.run import bare_decode, seldom_collected, write_recording
+
+console = Console(width=100)
+HUBBLEWATCH = [sys.executable, "-m", "hubblewatch"]
+PARTITIONS = 12
+TIMEOUT_SECONDS = 300.0
+
+PLAIN_AGENT = """
+import json, os, sys, time
+import faust
+bootstrap, wanted = sys.argv[1], int(sys.argv[2])
+app = faust.App('plain', broker='kafka://' + bootstrap, store='memory://', web_enabled=False,
+                topic_disable_leader=True, consumer_auto_offset_reset='earliest')
+flows = app.topic('plain.flows', value_type=bytes, value_serializer='raw')
+denied = app.Table('denied', default=int, partitions=1).tumbling(60.0)
+state = {'seen': 0, 'begin': 0.0}
+
+@app.agent(flows)
+async def count(stream):
+    async for value in stream:
+        if not state['seen']:
+            state['begin'] = time.process_time()
+        flow = json.loads(value)['flow']
+        key = flow['source'].get('namespace', '') + '/' + flow['source'].get('pod_name', '')
+        if flow['verdict'] == 'DROPPED':
+            denied[key + '/denied'] += 1
+        denied[key] += 1
+        state['seen'] += 1
+        if state['seen'] == wanted:
+            # Not print, which Faust takes away.
+            os.write(1, str(time.process_time() - state['begin']).encode())
+            os._exit(0)
+
+sys.argv = ['plain', 'worker', '-l', 'error', '--without-web']
+app.main()
+"""
+
+
+def _environment(bootstrap: str, port: int) -> dict[str, str]:
+    return os.environ | {
+        "HUBBLEWATCH_KAFKA__BOOTSTRAP_SERVERS": bootstrap,
+        "HUBBLEWATCH_KAFKA__PARTITIONS": str(PARTITIONS),
+        "HUBBLEWATCH_SERVE__PORT": str(port),
+    }
+
+
+def _one_core() -> None:
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+
+def export_seconds(path: Path, environment: dict[str, str]) -> float:
+    """Export the recording; give the process's processor seconds, its start not counted."""
+    program = (
+        "import sys, time\n"
+        "from hubblewatch.cli import main\n"
+        "import aiokafka, hubblewatch.export.command\n"
+        "begin = time.process_time()\n"
+        "code = main(sys.argv[1:])\n"
+        "print(time.process_time() - begin, file=sys.stderr)\n"
+        "sys.exit(code)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, "export", "--from", str(path), "--quiet"],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=True,
+        timeout=TIMEOUT_SECONDS,
+    )
+    return float(done.stderr.strip().splitlines()[-1])
+
+
+@contextmanager
+def worker(environment: dict[str, str], port: int) -> Iterator[psutil.Process]:
+    """A worker that is ready, with nothing to do yet."""
+    process = subprocess.Popen(
+        [*HUBBLEWATCH, "detect"],
+        env=environment,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait(lambda: _get(port, "/readyz") is not None, "the worker is ready")
+        yield psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def worker_seconds(process: psutil.Process, before: float, port: int, flows: int) -> float:
+    """Wait until the worker has counted all flows; give its processor seconds since ``before``."""
+    # Seldom: a scrape costs the worker some milliseconds.
+    _wait(lambda: _flows(port) >= flows, f"the worker counted {flows} flows", every=2.0)
+    return sum(process.cpu_times()[:2]) - before
+
+
+def _flows(port: int) -> int:
+    text = _get(port, "/metrics") or ""
+    return int(
+        sum(
+            float(line.rsplit(" ", 1)[1])
+            for line in text.splitlines()
+            if line.startswith("hubblewatch_flows_total{")
+        )
+    )
+
+
+def _get(port: int, path: str) -> str | None:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+            return str(answer.read().decode())
+    except OSError:
+        return None
+
+
+def _wait(is_so: Callable[[], bool], what: str, every: float = 0.5) -> None:
+    end = time.monotonic() + TIMEOUT_SECONDS
+    while not is_so():
+        if time.monotonic() > end:
+            raise SystemExit(f"not within {TIMEOUT_SECONDS:.0f} s: {what}")
+        time.sleep(every)
+
+
+async def read_envelopes(bootstrap: str) -> list[bytes]:
+    """Read all envelopes that were exported."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        parts = [TopicPartition("hubble.flows", number) for number in range(PARTITIONS)]
+        consumer.assign(parts)
+        ends = await consumer.end_offsets(parts)
+        await consumer.seek_to_beginning()
+        envelopes: list[bytes] = []
+        while len(envelopes) < sum(ends.values()):
+            for records in (await consumer.getmany(timeout_ms=500)).values():
+                envelopes += [record.value for record in records]
+        return envelopes
+    finally:
+        await consumer.stop()
+
+
+async def produce_singly(bootstrap: str, lines: list[bytes]) -> None:
+    """Put one flow into each message, as the plain agent reads them."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    names = ["plain.flows", "plain-denied-changelog"]
+    await admin.create_topics([NewTopic(n, num_partitions=1, replication_factor=1) for n in names])
+    await admin.close()
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, linger_ms=20)
+    await producer.start()
+    for line in lines:
+        await producer.send("plain.flows", line)
+    await producer.stop()
+
+
+def plain_agent_seconds(bootstrap: str, lines: list[bytes]) -> float:
+    """Give the processor seconds of the plain agent for these lines."""
+    asyncio.run(produce_singly(bootstrap, lines))
+    done = subprocess.run(
+        [sys.executable, "-c", PLAIN_AGENT, bootstrap, str(len(lines))],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        check=True,
+        timeout=TIMEOUT_SECONDS,
+    )
+    return float(done.stdout.strip().splitlines()[-1])
+
+
+def bare_envelopes(envelopes: list[bytes]) -> float:
+    """Decode each line of the envelopes, and drop it; processor seconds."""
+    from hubblewatch.flow import decode
+
+    with seldom_collected():
+        begin = time.process_time()
+        for envelope in envelopes:
+            for line in envelope.split(b"\n"):
+                decode._decode_line(line)
+        return time.process_time() - begin
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--lines", type=int, default=600_000)
+    parser.add_argument("--plain-lines", type=int, default=20_000)
+    parser.add_argument("--seed", type=int, default=11)
+    parser.add_argument(
+        "--rate", type=float, default=200.0, help="connections a second; some ten lines each"
+    )
+    parser.add_argument("--port", type=int, default=19_464)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        path = write_recording(folder, options.lines, options.seed, options.rate)
+        with KafkaNode(folder / "kafka") as node:
+            environment = _environment(node.bootstrap, options.port)
+            subprocess.run(
+                [*HUBBLEWATCH, "topics", "--apply"],
+                env=environment,
+                check=True,
+                stdout=subprocess.DEVNULL,
+                timeout=TIMEOUT_SECONDS,
+            )
+            with worker(environment, options.port) as process:
+                before = sum(process.cpu_times()[:2])
+                time.sleep(10)
+                idle = sum(process.cpu_times()[:2]) - before
+                before += idle
+                exported = export_seconds(path, environment)
+                with path.open("rb") as file:
+                    flows = sum(line.startswith(b'{"flow"') for line in file)
+                detected = worker_seconds(process, before, options.port, flows)
+            envelopes = asyncio.run(read_envelopes(node.bootstrap))
+            with path.open("rb") as file:
+                flow_lines = (line.rstrip(b"\n") for line in file if line.startswith(b'{"flow"'))
+                few = list(islice(flow_lines, options.plain_lines))
+            plain = plain_agent_seconds(node.bootstrap, few)
+        _one_core()
+        with seldom_collected():
+            begin = time.process_time()
+            bare_decode(path)
+            bare = time.process_time() - begin
+        bare_trimmed = min(bare_envelopes(envelopes) for _ in range(3))
+    lines = options.lines
+    plain_a_line = plain / options.plain_lines
+    table = Table(title=f"{lines:,} lines through a real Kafka, {PARTITIONS} partitions")
+    for heading in ("", "µs a line", "lines/s", "ratio", "against"):
+        table.add_column(heading, justify="left" if heading in ("", "against") else "right")
+    for work, seconds, baseline, against in (
+        ("export", exported, bare, "bare decode of the full lines"),
+        ("worker", detected, bare_trimmed, "bare decode of the envelopes"),
+        ("worker", detected, plain_a_line * lines, "plain Faust agent, a flow a message"),
+    ):
+        table.add_row(
+            work,
+            f"{seconds / lines * 1e6:.2f}",
+            f"{lines / seconds:,.0f}",
+            f"{baseline / seconds:.2f}",
+            f"{against} ({baseline / lines * 1e6:.2f} µs)",
+        )
+    console.print(table)
+    size = sum(map(len, envelopes))
+    console.print(
+        f"{len(envelopes):,} envelopes, {size / lines:.0f} bytes a line before compression; "
+        f"an idle worker takes {idle / 10:.1%} of a core"
+    )
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KafkaUnavailableError as error:
+        console.print(f"the part with Kafka is left out: {error}", markup=False)

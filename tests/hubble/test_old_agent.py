@@ -16,7 +16,7 @@ def start_old_agent(old_server, running, tmp_path):
     return start
 
 
-@pytest.mark.parametrize("mask", ["auto", "off"])
+@pytest.mark.parametrize("mask", ["on", "off"])
 def test_every_flow_of_an_old_agent_arrives_once(start_old_agent, mask):
     agent = start_old_agent()
     with Listening(agent.address, field_mask=mask) as listening:

@@ -112,7 +112,8 @@ class HubbleSettings(SettingsBlock):
     """Flows to leave out."""
 
     field_mask: Literal["on", "off", "auto"] = "auto"
-    """Whether to ask only for the fields that are read; auto does without where Hubble cannot."""
+    """Whether to ask only for the fields that are read, which saves bytes and costs Hubble work for
+    each flow; auto does so over a network, and does without where Hubble cannot."""
 
     connect_timeout_seconds: float = Field(default=10.0, ge=0.1, le=300)
     """How long to wait until a connection stands."""

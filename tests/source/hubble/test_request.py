@@ -2,9 +2,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from hubblewatch.settings import FlowFilterSettings, HubbleSettings
 from hubblewatch.source.hubble.proto import flow_pb2, observer_pb2
-from hubblewatch.source.hubble.request import FIELDS, flow_filters, flows_request
+from hubblewatch.source.hubble.request import FIELDS, flow_filters, flows_request, wants_mask
 
 
 def request_of(masked: bool = False, **settings: Any) -> observer_pb2.GetFlowsRequest:
@@ -77,3 +79,18 @@ def test_flows_left_out_are_a_blacklist() -> None:
     request = request_of(without={"namespaces": ["kube-system"]}, only={"verdicts": ["DROPPED"]})
     assert [list(one.source_pod) for one in request.blacklist] == [["kube-system/"], []]
     assert [list(one.verdict) for one in request.whitelist] == [[flow_pb2.DROPPED]]
+
+
+@pytest.mark.parametrize(
+    ("address", "mask", "is_wanted"),
+    [
+        ("relay:80", "auto", True),
+        ("unix:///hubble.sock", "auto", False),
+        ("relay:80", "off", False),
+        ("unix:///hubble.sock", "on", True),
+    ],
+)
+def test_a_mask_is_wanted_where_it_saves_something(
+    address: str, mask: Any, is_wanted: bool
+) -> None:
+    assert wants_mask(HubbleSettings(address=address, field_mask=mask)) is is_wanted

@@ -19,7 +19,7 @@ from hubblewatch.source.hubble.continuity import Continuity
 from hubblewatch.source.hubble.counts import NodeState, ReconnectReason, SourceCounts
 from hubblewatch.source.hubble.patience import Patience
 from hubblewatch.source.hubble.reading import Reading
-from hubblewatch.source.hubble.request import flows_request
+from hubblewatch.source.hubble.request import flows_request, wants_mask
 from hubblewatch.source.hubble.response import ResponseReader
 from hubblewatch.source.hubble.trouble import (
     HubbleTroubleError,
@@ -70,7 +70,7 @@ class HubbleStream:
         self._continuity = Continuity(self.counts)
         self._patience = Patience()
         self._reader = ResponseReader(settings.address, self._reject)
-        self._masked = settings.field_mask != "off"
+        self._masked = wants_mask(settings)
         self._began_ns = 0
         self._messages = 0
         self._complete_ns = 0

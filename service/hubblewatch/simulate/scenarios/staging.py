@@ -18,7 +18,7 @@ class DataStaging(Scenario):
     carries what was found to an external address. No single count shows what a rule looks for."""
 
     name = "data-staging"
-    detectors = ("isolation-forest",)
+    detectors = ("new-edge", "isolation-forest")
     minutes = 15.0
     unit = "connections a minute (6)"
 

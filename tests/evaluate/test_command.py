@@ -1,0 +1,70 @@
+"""``hubblewatch evaluate`` on a recording with its truth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from hubblewatch.cli import main
+from hubblewatch.evaluate.plan import QUICK_ATTACKS, EvaluationPlan, all_scenarios, read_labels
+from hubblewatch.evaluate.systems import SYSTEMS
+from hubblewatch.simulate.scenarios import SCENARIOS
+
+
+def test_a_recording_is_judged_by_its_truth(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recording, truth = tmp_path / "a.jsonl", tmp_path / "a.truth.jsonl"
+    simulated = main([
+        "simulate", "--seed", "5", "--minutes", "25", "--rate", "1.5", "--vantage", "source",
+        "--scenario", "port-scan:at=15", "--out", str(recording), "--truth", str(truth),
+    ])  # fmt: skip
+    assert simulated == 0
+    out, tables = tmp_path / "a.json", tmp_path / "a.md"
+    arguments = ["--truth", str(truth), "--json", str(out), "--markdown", str(tables)]
+    assert main(["evaluate", str(recording), *arguments, "--quiet"]) == 0
+    verdicts = msgspec.json.decode(out.read_bytes())["verdicts"]
+    assert [verdict["system"] for verdict in verdicts] == list(SYSTEMS)
+    rules = next(verdict for verdict in verdicts if verdict["system"] == "rules only")
+    assert 1 <= rules["windows_to_detect"] <= 3
+    assert "| `port-scan` | 1 |" in tables.read_text()
+    assert tables.read_text().strip() in capsys.readouterr().out.strip()
+
+
+def test_a_recording_without_its_truth_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", "a.jsonl"]) == 2
+    assert "one --truth for each recording" in capsys.readouterr().err
+
+
+def test_an_unknown_scenario_is_refused_with_the_known_ones(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["evaluate", "--scenario", "port-scam"]) == 2
+    assert "port-scan" in capsys.readouterr().err
+
+
+def test_a_file_that_is_no_truth_is_refused(tmp_path: Path) -> None:
+    from hubblewatch.errors import ConfigurationError
+
+    path = tmp_path / "truth.jsonl"
+    path.write_text('{"label": 7}\n')
+    with pytest.raises(ConfigurationError, match="no truth of hubblewatch"):
+        read_labels(path)
+
+
+def test_quiet_and_disturbances_are_run_once_whatever_the_intensities() -> None:
+    plan = EvaluationPlan(("beacon", "quiet", "rollout"), intensities=(0.5, 1.0), seeds=(1, 2))
+    names = [case.name for case, _ in plan.cases()]
+    assert (names.count("beacon"), names.count("quiet"), names.count("rollout")) == (4, 2, 2)
+
+
+def test_every_case_has_a_cluster_of_its_own() -> None:
+    plan = EvaluationPlan(all_scenarios(), seeds=(1, 2, 3))
+    seeds = [config.seed for _, config in plan.cases()]
+    assert len(seeds) == len(set(seeds)) == 3 * len(SCENARIOS)
+
+
+def test_the_quick_profile_names_attacks() -> None:
+    assert all(SCENARIOS[name].kind == "attack" for name in QUICK_ATTACKS)

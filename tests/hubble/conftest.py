@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from deploy.local.kafka.certificates import Authority
 from tests.builders import VERDICT, flow_dict, pod
-from tests.hubble.programs import Agent, NoGoError, Relay, built, free_address
+from tests.hubble.programs import BUILD_SECONDS, Agent, NoGoError, Relay, built, free_address
 
 _HERE = Path(__file__).parent
 
@@ -17,6 +17,8 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.is_relative_to(_HERE):
             item.add_marker(pytest.mark.hubble)
+            # The first test of all waits for Go to build the programs.
+            item.add_marker(pytest.mark.timeout(BUILD_SECONDS + 120))
 
 
 def _program(name):

@@ -7,10 +7,9 @@ import inspect
 
 import faust
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.client import AIOKafkaClient
 from faust._cython.streams import StreamIterator
-from faust.exceptions import ConsumerNotStarted
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from mode.threads import ServiceThread
 from tests.worker.ledgers import FakeLedger, Heard, Log
@@ -62,10 +61,18 @@ async def test_faust_makes_no_folders_where_it_runs(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_a_consumer_that_has_not_started_says_so():
+async def test_what_is_fetched_next_can_be_looked_up():
     app = flow_app()
-    with pytest.raises(ConsumerNotStarted):
-        await app.log_ends()
+    assert app.fetched() == {}
+    consumer = AIOKafkaConsumer(bootstrap_servers="127.0.0.1:1")
+    app.app.consumer._thread._consumer = consumer
+    assert app.fetched() == {}
+    partition = TopicPartition("hubble.flows", 3)
+    consumer.assign([partition])
+    assert app.fetched() == {}
+    consumer._subscription.subscription.assignment.state_value(partition).reset_to(17)
+    assert app.fetched() == {3: 17}
+    await consumer.stop()
 
 
 async def test_the_queues_between_consumer_and_agent_can_be_seen():
@@ -83,8 +90,6 @@ async def test_the_thread_of_the_consumer_can_be_seen():
     assert isinstance(consumer._thread, AIOKafkaConsumerThread)
     assert isinstance(consumer._thread, ServiceThread)
     assert consumer._thread._thread is None
-    assert list(inspect.signature(consumer.highwaters).parameters) == ["partitions"]
-    assert list(inspect.signature(consumer.position).parameters) == ["tp"]
 
 
 def test_the_stream_with_the_fast_path_is_there():

@@ -27,6 +27,9 @@ GIVE_UP_TIMEOUT_SECONDS = 3.5
 STOP_TIMEOUT_SECONDS = 4.0
 """Both together leave a second of the ten in which a stop has to be done."""
 
+PATIENT_STOP_TIMEOUT_SECONDS = 30.0
+"""Where another run follows: a consumer may have to wait for a broker that comes back."""
+
 TICK_SECONDS = 1.0
 MAX_POLL_INTERVAL_SECONDS = 300.0
 
@@ -91,10 +94,11 @@ class FlowApp:
             # Also while Faust starts: it waits for its partitions, however long that takes.
             await asyncio.wait(running[2:], return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in running:
+            for task in running[:3]:
                 task.cancel()
-            await asyncio.wait(running, timeout=1.0)
-            await self._end()
+            await asyncio.wait(running[:3], timeout=1.0)
+            await self._end(running[3])
+            running[3].cancel()
         if self._failure is not None:
             raise self._failure
 
@@ -109,20 +113,22 @@ class FlowApp:
         queued = sum(queue.qsize() for queue in self.app.flow_control._queues)
         return queued == 0 and not self._is_counting
 
-    async def log_ends(self) -> dict[int, tuple[int, int]]:
-        """Ask Kafka for each partition's end, and the consumer for the next offset it fetches.
+    def fetched(self) -> dict[int, int]:
+        """Give, by partition, the offset that the consumer fetches next, where that is known.
 
-        Raises ConsumerNotStarted before there is a consumer, and aiokafka's errors.
+        Only looked up: asking the consumer would wait for the answer in the place of a fetch.
         """
-        consumer = self.app.consumer
-        assigned = list(consumer.assignment())
-        if not assigned:
+        consumer: Any = self.app._consumer
+        client = None if consumer is None else consumer._thread._consumer
+        subscription = None if client is None else client._subscription.subscription
+        assignment = None if subscription is None else subscription.assignment
+        if assignment is None:
             return {}
-        ends = await consumer.highwaters(*assigned)
-        positions = [await consumer.position(tp) for tp in assigned]
+        states = [(tp.partition, assignment.state_value(tp)) for tp in assignment.tps]
         return {
-            tp.partition: (ends[tp], position or 0)
-            for tp, position in zip(assigned, positions, strict=True)
+            number: state.position
+            for number, state in states
+            if state is not None and state.has_valid_position
         }
 
     async def _start(self) -> None:
@@ -135,22 +141,31 @@ class FlowApp:
         else:
             self._fail(FaustError(f"Faust crashed: {self.app.crash_reason!r}"))
 
-    async def _end(self) -> None:
+    async def _end(self, stopping: asyncio.Task[Any]) -> None:
+        """End the run; ``stopping`` is done when the process is to stop, and haste is due."""
         await self._cancel_restore()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._partitions.give_up(), GIVE_UP_TIMEOUT_SECONDS)
-        try:
-            await asyncio.wait_for(self.app.stop(), STOP_TIMEOUT_SECONDS)
-        except TimeoutError:
-            log.warning("Faust did not stop in time")
-        except Exception as error:  # noqa: BLE001
-            # It has crashed already; what it says about that must not hide why.
-            log.warning("Faust did not stop in order: %r", error)
+        ending = asyncio.create_task(self._stop_faust())
+        await asyncio.wait(
+            {ending, stopping},
+            timeout=PATIENT_STOP_TIMEOUT_SECONDS,
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        await asyncio.wait({ending}, timeout=STOP_TIMEOUT_SECONDS)
+        ending.cancel()
         # Not by the time alone: Faust swallows the cancellation that ends the waiting.
         consumer: Any = self.app._consumer
         thread = None if consumer is None else consumer._thread._thread
         if thread is not None and thread.is_alive():
             raise StuckError("Faust's consumer did not stop") from self._failure
+
+    async def _stop_faust(self) -> None:
+        try:
+            await self.app.stop()
+        except Exception as error:  # noqa: BLE001
+            # It has crashed already; what it says about that must not hide why.
+            log.warning("Faust did not stop in order: %r", error)
 
     def _build(self) -> faust.App:
         settings = self._settings
@@ -233,6 +248,7 @@ class FlowApp:
     def _fail(self, error: BaseException) -> None:
         if self._failure is None:
             self._failure = error
+            log.error("%s", error)
         self._ended.set()
 
 

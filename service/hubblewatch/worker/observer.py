@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 from hubblewatch.alert.record import encode_alert
 from hubblewatch.flow.reject import Reject
@@ -15,7 +15,6 @@ from hubblewatch.worker.metrics import WorkerFamilies
 from hubblewatch.worker.partition import PartitionState
 
 LOOP = "event-loop"
-CONSUMER = "consumer"
 
 
 class _Shown:
@@ -114,7 +113,6 @@ class WorkerObserver:
     def ended(self, reason: str | None) -> None:
         """A run is over; ``reason`` tells what failed, if anything did."""
         self._families.assigned_partitions.set(0)
-        self._health.lag(CONSUMER, 0)
         if reason is not None:
             self._families.count_failure(reason)
 
@@ -127,18 +125,9 @@ class WorkerObserver:
 
     def lags(self, lags: Mapping[int, int]) -> None:
         """Records that wait in Kafka, of each partition that could be asked for."""
-        self._health.lag(CONSUMER, 0)
         for number, lag in lags.items():
             self._health.lag(_component(number), lag)
             self._metrics.set_consumer_lag(str(number), lag)
-
-    def deaf(self, numbers: Iterable[int], kafka_answers: bool) -> None:
-        """The consumer could not be asked; if Kafka answers others, the consumer is stuck."""
-        self._health.lag(CONSUMER, 1 if kafka_answers else 0)
-        if not kafka_answers:
-            # A restart would not bring Kafka back.
-            for number in numbers:
-                self._health.lag(_component(number), 0)
 
     def _count_gaps(self, shown: _Shown) -> None:
         gaps = shown.state.gaps

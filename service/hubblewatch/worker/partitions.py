@@ -58,7 +58,7 @@ class Observer(Protocol):
         """A record was passed by, since the pipeline failed on it again and again."""
 
     def given_up(self, number: int) -> None:
-        """A partition is no longer this worker's."""
+        """A partition is no longer this worker's, or must be read again; may be told twice."""
 
 
 class _Slot(Struct):
@@ -339,9 +339,8 @@ class Partitions:
         raise error
 
     async def _drop(self, number: int, slot: _Slot) -> None:
-        state, slot.state = slot.state, None
+        slot.state = None
         ledger, slot.ledger = slot.ledger, None
-        if state is not None:
-            self._observer.given_up(number)
+        self._observer.given_up(number)
         if ledger is not None:
             await ledger.close()

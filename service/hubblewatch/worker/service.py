@@ -133,7 +133,7 @@ class WorkerService:
     async def _run_once(self) -> str | None:
         """One run; give the reason for its end, or None if it was asked to stop."""
         settings = self._settings
-        watch = LagWatch(settings.kafka, self._partitions, self._observer)
+        watch = LagWatch(settings.kafka, self._topics.flows, self._partitions, self._observer)
 
         async def tick(app: FlowApp) -> None:
             self._refresh_suppressions()
@@ -151,10 +151,11 @@ class WorkerService:
         except StuckError:
             raise
         except RunError as error:
-            log.error("%s; beginning again at the committed offsets", error)
+            log.info("beginning again at the committed offsets")
             return error.reason
         finally:
             self._health.set_ready(False)
+            await watch.close()
         return None
 
     async def _kafka(self) -> Cluster | None:

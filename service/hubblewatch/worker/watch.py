@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from time import monotonic
+from typing import Any
 
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
-from faust.exceptions import ConsumerNotStarted
 
+from hubblewatch.kafka.connection import connection_arguments
 from hubblewatch.kafka.probe import probe
 from hubblewatch.kafka.trouble import KafkaTroubleError
 from hubblewatch.settings import KafkaSettings
 from hubblewatch.worker.app import FlowApp
 from hubblewatch.worker.errors import LedgerError
 from hubblewatch.worker.observer import WorkerObserver
+from hubblewatch.worker.pacing import pace
 from hubblewatch.worker.partitions import Partitions
 
 log = logging.getLogger(__name__)
@@ -26,17 +30,22 @@ GIVE_UP_AFTER_SECONDS = 20.0
 
 
 class LagWatch:
-    """Asks Kafka itself, not the consumer's memory: a consumer that stalls remembers no lag."""
+    """Asks Kafka for the ends of the partitions, once in five seconds, with a client of its own.
+
+    Not the stream's consumer: one that stalls remembers no lag, and questions to it take the turns
+    of its fetches.
+    """
 
     def __init__(
-        self, settings: KafkaSettings, partitions: Partitions, observer: WorkerObserver
+        self, settings: KafkaSettings, topic: str, partitions: Partitions, observer: WorkerObserver
     ) -> None:
         self._settings = settings
+        self._topic = topic
         self._partitions = partitions
         self._observer = observer
+        self._client: AIOKafkaConsumer | None = None
         self._lags: dict[int, int] = {}
-        self._asked_at = monotonic()
-        self._answered_at = monotonic()
+        self._asked_at = self._answered_at = monotonic()
 
     def is_read(self, number: int) -> bool:
         """Whether, when last asked, nothing of a partition waited."""
@@ -45,43 +54,77 @@ class LagWatch:
 
     async def look(self, app: FlowApp) -> None:
         """Ask, if it is time again; raises LedgerError when Kafka has been away for long."""
-        now = monotonic()
-        if now - self._asked_at < EVERY_SECONDS:
+        if monotonic() - self._asked_at < EVERY_SECONDS:
             return
-        self._asked_at = now
+        self._asked_at = monotonic()
+        numbers = sorted(self._partitions.assigned)
         try:
-            self._lags = await asyncio.wait_for(self._ask(app), ANSWER_TIMEOUT_SECONDS)
-        except ConsumerNotStarted:
-            return
+            ends = await asyncio.wait_for(self._ends(numbers), ANSWER_TIMEOUT_SECONDS)
         except (KafkaError, TimeoutError) as error:
+            await self.close()
             await self._explain(error)
-        else:
-            self._answered_at = monotonic()
-            self._observer.lags(self._lags)
+            return
+        self._answered_at = monotonic()
+        self._lags = self._waiting(app, ends)
+        self._observer.lags(self._lags)
 
-    async def _ask(self, app: FlowApp) -> dict[int, int]:
+    async def close(self) -> None:
+        """Close the client; it is made anew when it is needed."""
+        client, self._client = self._client, None
+        if client is not None:
+            await asyncio.wait({asyncio.ensure_future(client.stop())}, timeout=1.0)
+
+    async def _ends(self, numbers: list[int]) -> dict[int, int]:
+        if self._client is None:
+            self._client = AIOKafkaConsumer(**connection_arguments(self._settings))
+            pace(self._client._client)
+            await self._client.start()
+        # One by one: a partition without a leader has no answer, and must not silence the others.
+        asked = [TopicPartition(self._topic, number) for number in numbers]
+        outcomes: list[Any] = await asyncio.gather(
+            *(asyncio.wait_for(self._end(one), ANSWER_TIMEOUT_SECONDS - 1) for one in asked),
+            return_exceptions=True,
+        )
+        ends = {
+            number: outcome
+            for number, outcome in zip(numbers, outcomes, strict=True)
+            if isinstance(outcome, int)
+        }
+        failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+        if failures and not ends:
+            raise failures[0]
+        return ends
+
+    async def _end(self, partition: TopicPartition) -> int:
+        assert self._client is not None
+        return int((await self._client.end_offsets([partition]))[partition])
+
+    def _waiting(self, app: FlowApp, ends: Mapping[int, int]) -> dict[int, int]:
         lags = {}
-        for number, (end, position) in (await app.log_ends()).items():
+        fetched = app.fetched()
+        for number, end in ends.items():
+            if number not in self._partitions.assigned:
+                continue  # since the question
             expected = self._partitions.next_offset(number)
-            if expected is None:
-                # Not restored, or nothing was ever read: all that is there waits.
-                lags[number] = 0 if position == end and app.is_drained else max(1, end - position)
-            elif position >= end and app.is_drained:
+            if app.is_drained and fetched.get(number, -1) >= end:
                 # Also where the last offsets are a transaction's markers, which nobody is given.
                 lags[number] = 0
             else:
-                lags[number] = max(0, end - expected)
+                # One that is not restored has something to do, whatever it is.
+                lags[number] = 1 if expected is None else max(0, end - expected)
         return lags
 
     async def _explain(self, error: Exception) -> None:
-        """Tell a consumer that is stuck from a Kafka that is away."""
+        """Tell a client that cannot ask from a Kafka that is away."""
         try:
             await asyncio.wait_for(probe(self._settings), ANSWER_TIMEOUT_SECONDS)
         except (KafkaTroubleError, TimeoutError) as trouble:
+            # A restart would not bring Kafka back, so this is nothing for /healthz.
+            self._observer.lags(dict.fromkeys(self._partitions.assigned, 0))
             away = monotonic() - self._answered_at
-            self._observer.deaf(self._partitions.assigned, kafka_answers=False)
             if away > GIVE_UP_AFTER_SECONDS:
                 raise LedgerError(f"Kafka is away since {away:.0f} s: {trouble}") from error
         else:
-            log.warning("Kafka answers, but the consumer does not: %r", error)
-            self._observer.deaf(self._partitions.assigned, kafka_answers=True)
+            log.warning(
+                "Kafka answers, but not to the question for the partitions' ends: %r", error
+            )

@@ -12,6 +12,9 @@ from hubblewatch.flow.timestamp import format_seconds
 MAX_DISTINCT = 20_000
 """Bound on each distinct set of one window; a window that meets it says so (``capped``)."""
 
+MAX_BEGINS = 12
+"""Attempts along one external edge whose begins a window keeps; more are no rare contact."""
+
 MAX_RECORDED_EDGES = 100
 """Edges written into a record, busiest first; the counts are always whole."""
 
@@ -47,7 +50,11 @@ class EdgeKey(NamedTuple):
 
 
 class EdgeCounts(Struct, gc=False):
-    """Attempts along one edge, by outcome, with one flow that shows the worst of them."""
+    """Attempts along one edge, by outcome, with one flow that shows the worst of them.
+
+    ``begins`` are the epoch seconds at which attempts on an external destination began, in no
+    order and whole only up to ``MAX_BEGINS`` attempts. None for other edges.
+    """
 
     attempts: int = 0
     denied: int = 0
@@ -55,6 +62,7 @@ class EdgeCounts(Struct, gc=False):
     dropped: int = 0
     failed: int = 0
     uuid: str = ""
+    begins: list[int] | None = None
 
 
 class ContactKey(NamedTuple):

@@ -14,6 +14,7 @@ from hubblewatch.attempt.opener import Openers
 from hubblewatch.attempt.peer import Peer, PeerKind
 from hubblewatch.window.closed import (
     INBOUND,
+    MAX_BEGINS,
     MAX_DISTINCT,
     OUTBOUND,
     ClosedWindow,
@@ -206,11 +207,12 @@ class Tally:
         self, window: ClosedWindow, peer: Peer, address: str, connection: Connection, port: int
     ) -> _Route:
         """Give the places in a window that count attempts with one peer, address and port."""
+        is_external = peer.kind is PeerKind.WORLD and window.subject.direction == OUTBOUND
         if peer.kind is PeerKind.POD:
             workload = peer.workload_at(self._known_at)
             window.peer_namespaces.add(peer.namespace)
             window.peer_workloads.add((peer.namespace, workload))
-        elif peer.kind is PeerKind.WORLD and window.subject.direction == OUTBOUND:
+        elif is_external:
             workload = connection.name or address
             if len(window.external) < MAX_DISTINCT:
                 window.external.add(workload)
@@ -225,6 +227,8 @@ class Tally:
         edge = window.edges.get(edge_key)
         if edge is None and len(window.edges) < MAX_DISTINCT:
             edge = window.edges[edge_key] = EdgeCounts()
+            if is_external:
+                edge.begins = []
         contact_key = ContactKey(address, port, protocol)
         contact = window.contacts.get(contact_key)
         if contact is None and len(window.contacts) < MAX_DISTINCT:
@@ -242,6 +246,8 @@ class Tally:
         weight: int,
     ) -> None:
         edge.attempts += weight
+        if edge.begins is not None and len(edge.begins) < MAX_BEGINS:
+            edge.begins.append(connection.first)
         if outcome is Outcome.ALLOWED:
             edge.uuid = edge.uuid or connection.uuid
             return

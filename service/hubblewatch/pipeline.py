@@ -17,6 +17,7 @@ from hubblewatch.attempt.intake import Counts, Intake
 from hubblewatch.attempt.peer import Peers
 from hubblewatch.baseline.memory import Memory
 from hubblewatch.detectors.base import Detector
+from hubblewatch.detectors.finding import Severity
 from hubblewatch.flow.reject import Reject, RejectReason
 from hubblewatch.flow.schema import Census, Heartbeat, Line, LostEvents
 from hubblewatch.flow.timestamp import TimestampError, parse_ns
@@ -378,8 +379,12 @@ class Pipeline:
             for finding in detector.inspect(closing, self.memory)
             if finding.subject.namespace or settings.judges_source
         ]
-        # What is on trial must not change what the others see.
-        suspects = (finding.subject for finding in findings if not finding.shadow)
+        # What is on trial must not change what the others see, and a note is no suspicion.
+        suspects = (
+            finding.subject
+            for finding in findings
+            if not finding.shadow and finding.severity is not Severity.INFO
+        )
         self.memory.learn(closing, suspects)
         alerts = self.incidents.update(closing, findings, self.suppressions)
         return Closed(closing, alerts)

@@ -36,14 +36,21 @@ def attempts(
     protocol: str = "tcp",
     outcome: Outcome = Outcome.ALLOWED,
     address: str = "",
+    at: int = 0,
 ) -> None:
-    """Count attempts to ``namespace/workload`` (or a name outside) in a window."""
+    """Count attempts to ``namespace/workload`` (or a name outside) in a window.
+
+    ``at`` is when those to the outside begin, in seconds of the window.
+    """
     if not count:
         return
     namespace, _, workload = to.rpartition("/")
     edge = EdgeKey(namespace, workload, port, protocol)
     counts = window.edges.setdefault(edge, EdgeCounts())
     counts.attempts += count
+    if not namespace and "." in workload:
+        window.external.add(workload)
+        counts.begins = (counts.begins or []) + [window.start + at] * count
     if outcome is not Outcome.ALLOWED:
         name = outcome.name.lower()
         setattr(counts, name, getattr(counts, name) + count)

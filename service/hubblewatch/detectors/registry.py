@@ -6,13 +6,18 @@ A new detector is one file with its settings block, one line in ``settings.py``,
 from __future__ import annotations
 
 from hubblewatch.detectors.base import Detector
+from hubblewatch.detectors.beaconing import Beaconing
 from hubblewatch.detectors.connectivity_errors import ConnectivityErrors
+from hubblewatch.detectors.dns_anomaly import DnsAnomaly
+from hubblewatch.detectors.external_egress import ExternalEgress
 from hubblewatch.detectors.host_sweep import HostSweep
 from hubblewatch.detectors.isolation_forest import IsolationForest
 from hubblewatch.detectors.namespace_sprawl import NamespaceSprawl
+from hubblewatch.detectors.new_edge import NewEdge
 from hubblewatch.detectors.policy_denials import PolicyDenials
 from hubblewatch.detectors.port_scan import PortScan
 from hubblewatch.detectors.settings import DetectorSettings
+from hubblewatch.detectors.silence import Silence
 from hubblewatch.detectors.source_degraded import SourceDegraded
 from hubblewatch.detectors.udp_spike import UdpSpike
 from hubblewatch.model.loaded import ModelSource
@@ -25,6 +30,7 @@ PARENTS: dict[str, frozenset[str]] = {
     "udp-spike": _SEARCHES,
     "namespace-sprawl": _SEARCHES,
     "new-edge": _SEARCHES | {"namespace-sprawl"},
+    "external-egress": _SEARCHES,
     "isolation-forest": _SEARCHES
     | {"namespace-sprawl", "udp-spike", "policy-denials", "connectivity-errors"}
     | {"new-edge", "external-egress", "dns-anomaly", "beaconing"},
@@ -44,6 +50,11 @@ def build_detectors(
         (settings.port_scan.enabled, PortScan(settings.port_scan)),
         (settings.host_sweep.enabled, HostSweep(settings.host_sweep)),
         (settings.connectivity_errors.enabled, ConnectivityErrors(settings.connectivity_errors)),
+        (settings.new_edge.enabled, NewEdge(settings.new_edge)),
+        (settings.external_egress.enabled, ExternalEgress(settings.external_egress)),
+        (settings.dns_anomaly.enabled, DnsAnomaly(settings.dns_anomaly)),
+        (settings.beaconing.enabled, Beaconing(settings.beaconing)),
+        (settings.silence.enabled, Silence(settings.silence)),
         (settings.isolation_forest.enabled, IsolationForest(settings.isolation_forest, models)),
         (settings.source_degraded.enabled, SourceDegraded(settings.source_degraded)),
     ]

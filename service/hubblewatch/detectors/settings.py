@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from hubblewatch.detectors.beaconing import BeaconingSettings
 from hubblewatch.detectors.connectivity_errors import ConnectivityErrorsSettings
+from hubblewatch.detectors.dns_anomaly import DnsAnomalySettings
+from hubblewatch.detectors.external_egress import ExternalEgressSettings
 from hubblewatch.detectors.host_sweep import HostSweepSettings
 from hubblewatch.detectors.isolation_forest import IsolationForestSettings
 from hubblewatch.detectors.namespace_sprawl import NamespaceSprawlSettings
+from hubblewatch.detectors.new_edge import NewEdgeSettings
 from hubblewatch.detectors.policy_denials import PolicyDenialsSettings
 from hubblewatch.detectors.port_scan import PortScanSettings
+from hubblewatch.detectors.silence import SilenceSettings
 from hubblewatch.detectors.source_degraded import SourceDegradedSettings
 from hubblewatch.detectors.udp_spike import UdpSpikeSettings
 
@@ -31,6 +36,13 @@ class DetectorSettings(BaseModel):
     connectivity_errors: ConnectivityErrorsSettings = Field(
         default_factory=ConnectivityErrorsSettings, alias="connectivity-errors"
     )
+    new_edge: NewEdgeSettings = Field(default_factory=NewEdgeSettings, alias="new-edge")
+    external_egress: ExternalEgressSettings = Field(
+        default_factory=ExternalEgressSettings, alias="external-egress"
+    )
+    dns_anomaly: DnsAnomalySettings = Field(default_factory=DnsAnomalySettings, alias="dns-anomaly")
+    beaconing: BeaconingSettings = Field(default_factory=BeaconingSettings, alias="beaconing")
+    silence: SilenceSettings = Field(default_factory=SilenceSettings, alias="silence")
     isolation_forest: IsolationForestSettings = Field(
         default_factory=IsolationForestSettings, alias="isolation-forest"
     )

@@ -1,0 +1,76 @@
+"""What an edge's other end is: inside or outside the cluster, and to what whole it belongs."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from ipaddress import IPv4Address, ip_address
+
+from hubblewatch.window.closed import EdgeKey
+
+METADATA = frozenset(
+    {
+        "169.254.169.254",
+        "fd00:ec2::254",
+        "100.100.100.200",
+        "metadata.google.internal",
+        "metadata.goog",
+    }
+)
+"""Where clouds hand out a machine's credentials: AWS, Azure, Google, Oracle and others by the
+link-local address, AWS over IPv6, Alibaba, Google by name."""
+
+APISERVER = "kube-apiserver"
+
+_SECOND_LEVEL = frozenset({"ac", "co", "com", "edu", "gov", "net", "org"})
+"""Second-level labels under which a two-letter top-level domain registers names."""
+
+
+def split_edge(text: str) -> EdgeKey:
+    """Give the edge of its text (``namespace/workload:port/protocol``)."""
+    rest, _, protocol = text.rpartition("/")
+    peer, _, port = rest.rpartition(":")
+    namespace, _, workload = peer.rpartition("/")
+    return EdgeKey(namespace, workload, int(port), protocol)
+
+
+def is_metadata(edge: EdgeKey) -> bool:
+    """Tell whether an edge leads to the cloud's metadata service."""
+    return not edge.namespace and edge.workload.rstrip(".") in METADATA
+
+
+def is_outside(edge: EdgeKey) -> bool:
+    """Tell whether an edge leads out: a name or address, which no reserved party's name can be.
+
+    Not the metadata service and other link-local addresses: those are the machine itself.
+    """
+    if edge.namespace or is_metadata(edge):
+        return False
+    name = edge.workload
+    return ("." in name or ":" in name) and not name.startswith(("169.254.", "fe80:"))
+
+
+@lru_cache(maxsize=8_192)
+def group_of(destination: str) -> str:
+    """Give what a destination is part of: a registered domain, or a network (/24, /48).
+
+    One service has many names under its domain, and neighbouring addresses.
+    """
+    try:
+        address = ip_address(destination)
+    except ValueError:
+        return registered_domain(destination)
+    if isinstance(address, IPv4Address):
+        return destination.rpartition(".")[0] + ".0/24"
+    return ":".join(address.exploded.split(":")[:3]) + "::/48"
+
+
+def registered_domain(name: str) -> str:
+    """Give the domain that was registered for a name, as far as can be told without a list.
+
+    Two labels, or three where a country registers under labels such as ``co`` or ``com``.
+    """
+    labels = name.rstrip(".").lower().split(".")
+    size = 2
+    if len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in _SECOND_LEVEL:
+        size = 3
+    return ".".join(labels[-size:])

@@ -25,12 +25,21 @@ QUIET = (
 
 @dataclass(frozen=True)
 class Attack:
-    """A scenario, the detector that must find it, and within how many windows."""
+    """A scenario, the detector that must find it, and within how many windows.
+
+    ``parent`` may find it instead, and then hides the detector.
+    """
 
     scenario: str
     detector: str
     windows: int = 3
     size: Size = Size.MEDIUM
+    parent: str = ""
+
+    @property
+    def detectors(self) -> tuple[str, ...]:
+        """Any of these finds it."""
+        return (self.detector, self.parent) if self.parent else (self.detector,)
 
 
 ATTACKS = (
@@ -44,6 +53,11 @@ ATTACKS = (
     Attack("port-scan", "port-scan"),
     Attack("host-sweep", "host-sweep"),
     Attack("connectivity-errors", "connectivity-errors"),
+    Attack("lateral-movement", "new-edge", parent="namespace-sprawl"),
+    Attack("new-egress", "external-egress"),
+    Attack("dns-tunnel", "dns-anomaly"),
+    # Ten intervals of a minute.
+    Attack("beacon", "beaconing", windows=12),
     Attack("ring-buffer-loss", "source-degraded"),
 )
 

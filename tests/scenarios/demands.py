@@ -19,6 +19,6 @@ def assert_found(
     attack: Attack, seed: int, minutes: float, size: Size, rate: float | None = None
 ) -> None:
     verdict = judge(attack.scenario, seed, minutes, size, rate)
-    windows = verdict.windows_until(attack.detector)
+    windows = verdict.windows_until(*attack.detectors)
     assert windows is not None, told(verdict.alerts)
     assert 1 <= windows <= attack.windows, told(verdict.alerts)

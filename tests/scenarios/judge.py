@@ -35,8 +35,8 @@ class Verdict:
             if alert.severity != "info" and alert.transition != "resolve"
         ]
 
-    def windows_until(self, detector: str) -> int | None:
-        """How many windows after the label's first one ended its detector named a right subject.
+    def windows_until(self, *detectors: str) -> int | None:
+        """How many windows passed until one of the detectors named a right subject.
 
         1 is the window in which the attack began; None is never. A namespace's finding is right
         if a subject of the namespace is.
@@ -45,7 +45,7 @@ class Verdict:
         subjects = {tuple(subject) for subject in label.subjects}
         subjects |= {(namespace, "", "outbound") for namespace, _, _ in subjects}
         for alert in self.paged():
-            if alert.detector != detector:
+            if alert.detector not in detectors:
                 continue
             right = (alert.namespace, alert.workload, alert.direction) in subjects
             if right or not alert.namespace:

@@ -22,7 +22,7 @@ def lowest(attack: Attack, seeds: tuple[int, ...], minutes: float, size: Size) -
     for _ in range(_HALVINGS):
         for seed in seeds:
             verdict = judge(f"{attack.scenario}:intensity={intensity}", seed, minutes, size)
-            if verdict.windows_until(attack.detector) is None:
+            if verdict.windows_until(*attack.detectors) is None:
                 return found
         found = intensity
         intensity /= 2

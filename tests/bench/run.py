@@ -70,8 +70,8 @@ def decode_and_count(path: Path) -> int:
     """Decode, and assemble connections; no window closes."""
     assembly = Assembly(AssemblySettings(), _ignore)
     assembly.wake = FAR
-    for batch in Recording(str(path)).batches(_ignore):
-        assembly.take(iter(flow_decode.decode_lines(batch.lines, _ignore, "bench", 1)))
+    for lines in Recording(str(path)).decoded(_ignore):
+        assembly.take(iter(lines))
     return len(assembly)
 
 

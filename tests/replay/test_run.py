@@ -88,10 +88,10 @@ def test_refused_lines_are_counted_with_their_places(tmp_path):
 
 def test_lines_and_seconds_are_known_afterwards(tmp_path):
     path = write(tmp_path / "a", traffic(1))
-    times = iter([100.0, 102.5])
-    replay = Replay(Settings(), [Recording(str(path))], clock=lambda: next(times))
+    now = [100.0]
+    replay = Replay(Settings(), [Recording(str(path))], clock=lambda: now[0])
 
-    replay.run([], Interruption())
+    replay.run([], Interruption(), on_progress=lambda: now.__setitem__(0, 102.5))
 
     assert replay.lines == len(traffic(1))
     assert replay.seconds == 2.5

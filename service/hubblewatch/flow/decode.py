@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
@@ -18,7 +18,12 @@ _CRI = rb"\s*\d{4}-\d\d-\d\dT[^ ]{1,40} (?:stdout|stderr) [FP] "
 # Windows' shells begin a redirected recording with a byte order mark.
 _PREFIX = re.compile(rb"\xef\xbb\xbf(?:%b)?|%b" % (_CRI, _CRI))
 
-_decode_line: Callable[[bytes], Line] = msgspec.json.Decoder(Line).decode
+BLOCK_BYTES = 32_768
+"""Bytes of an envelope decoded at once: few enough to stay in the processor's cache."""
+
+_decoder = msgspec.json.Decoder(Line)
+_decode_line: Callable[[bytes], Line] = _decoder.decode
+_decode_many: Callable[[bytes | memoryview], list[Line]] = _decoder.decode_lines
 _decode_bare: Callable[[bytes], Flow] = msgspec.json.Decoder(Flow).decode
 _decode_wrapper: Callable[[bytes], Wrapper] = msgspec.json.Decoder(Wrapper).decode
 
@@ -53,6 +58,46 @@ def decode_lines(
     for index in reversed(dropped):
         del decoded[index]
     return decoded
+
+
+def decode_block(
+    block: bytes | memoryview,
+    count: int,
+    on_reject: Callable[[Reject], None],
+    source: str = "-",
+    first: int = 1,
+) -> list[Line]:
+    """Decode ``count`` whole lines in one piece, as ``decode_lines`` would decode them one by one.
+
+    To split them first would cost a fifth of the decoding. Only a block in which every line is
+    plainly an object is decoded in one go: as many objects as lines, and each of a known kind.
+    """
+    if len(block) <= MAX_LINE_BYTES:
+        try:
+            decoded = _decode_many(block)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            decoded = []
+        if len(decoded) == count and not [
+            line for line in decoded if line.flow is None and not _has_member(line)
+        ]:
+            return decoded
+    return decode_lines(bytes(block).split(b"\n"), on_reject, source, first)
+
+
+def decode_envelope(
+    envelope: bytes, on_reject: Callable[[Reject], None], source: str
+) -> Iterator[list[Line]]:
+    """Decode an envelope's lines, block by block."""
+    view = memoryview(envelope)
+    start, number = 0, 1
+    while start < len(envelope):
+        end = envelope.find(b"\n", start + BLOCK_BYTES) + 1 or len(envelope)
+        count = envelope.count(b"\n", start, end) + (envelope[end - 1] != _NEWLINE)
+        yield decode_block(view[start:end], count, on_reject, source, number)
+        start, number = end, number + count
+
+
+_NEWLINE = ord("\n")
 
 
 def decode_line(line: bytes) -> Line | tuple[RejectReason, str]:

@@ -12,8 +12,8 @@ from hubblewatch.errors import ConfigurationError
 Read = Callable[[int], bytes]
 """Reads up to so many bytes; empty at the end."""
 
-CHUNK_BYTES = 1 << 17
-"""Of a plain or unpacked recording at a time: some hundred lines, well within a cache."""
+CHUNK_BYTES = 65_536
+"""Of a plain or unpacked recording at a time: some fifty lines, well within a cache."""
 
 PACKED_BYTES = 1 << 15
 """Of a compressed recording at a time: it unpacks to some ten times as much."""

@@ -10,14 +10,21 @@ from hubblewatch.flow.reject import EXCERPT_BYTES, Reject, RejectReason
 
 
 class Batch(NamedTuple):
-    """Lines without their newline; ``first`` is the number of the first one, counted from 1.
+    """``line_count`` whole lines in one piece; ``first`` is the number of the first one, from 1.
 
     A line that was too long to be kept is an empty one in its place, so that numbers stay right.
     """
 
     source: str
     first: int
-    lines: list[bytes]
+    line_count: int
+    block: bytes
+
+    @property
+    def lines(self) -> list[bytes]:
+        """The lines without their newline."""
+        lines = self.block.split(b"\n")
+        return lines[: self.line_count]
 
 
 def batches(
@@ -25,25 +32,28 @@ def batches(
 ) -> Iterator[Batch]:
     """Give the lines that each chunk completes, one batch a chunk.
 
-    Splitting whole chunks is what makes this cheap: no call is made per line. A last line without
-    newline counts as one, unless ``chunks`` raises, which leaves it unfinished and unread.
+    The lines stay in one piece, since splitting them costs a fifth of their decoding. A last line
+    without newline counts as one, unless ``chunks`` raises, which leaves it unfinished and unread.
     """
     number = 1
     open_line = _OpenLine()
     for chunk in chunks:
-        lines = chunk.split(b"\n")
-        if len(lines) == 1:
+        end = chunk.rfind(b"\n") + 1
+        if not end:
             open_line.extend(chunk)
             continue
-        last = lines.pop()
         if open_line:
-            open_line.extend(lines[0])
-            lines[0] = open_line.close(source, number, on_reject)
-        yield Batch(source, number, lines)
-        number += len(lines)
-        open_line.extend(last)
+            begin = chunk.find(b"\n")
+            open_line.extend(chunk[:begin])
+            block = open_line.close(source, number, on_reject) + chunk[begin:end]
+        else:
+            block = chunk[:end]
+        count = chunk.count(b"\n")
+        yield Batch(source, number, count, block)
+        number += count
+        open_line.extend(chunk[end:])
     if open_line:
-        yield Batch(source, number, [open_line.close(source, number, on_reject)])
+        yield Batch(source, number, 1, open_line.close(source, number, on_reject))
 
 
 class _OpenLine:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, BinaryIO
 
 from hubblewatch.errors import ConfigurationError
-from hubblewatch.flow.decode import decode_lines
+from hubblewatch.flow.decode import decode_block
 from hubblewatch.flow.reject import Reject
 from hubblewatch.flow.schema import Line
 from hubblewatch.source.compression import DamagedError, Read, unpack
@@ -52,7 +52,7 @@ class Recording:
                 for batch in batches(
                     unpack(self._counted(opened), self.place), self.place, on_reject
                 ):
-                    self.lines_read += len(batch.lines)
+                    self.lines_read += batch.line_count
                     yield batch
         except (DamagedError, OSError) as error:
             why = error.strerror or str(error) if isinstance(error, OSError) else str(error)
@@ -60,8 +60,8 @@ class Recording:
 
     def decoded(self, on_reject: Callable[[Reject], None]) -> Generator[list[Line], None, None]:
         """Give the lines decoded, batch by batch."""
-        for source, first, lines in self.batches(on_reject):
-            yield decode_lines(lines, on_reject, source, first)
+        for source, first, count, block in self.batches(on_reject):
+            yield decode_block(block, count, on_reject, source, first)
 
     def _check(self) -> None:
         try:

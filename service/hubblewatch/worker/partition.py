@@ -11,15 +11,12 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from hubblewatch.flow.decode import decode_lines
+from hubblewatch.flow.decode import decode_envelope
 from hubblewatch.flow.reject import Reject
 from hubblewatch.pipeline import Closed, Pipeline, Resume
 from hubblewatch.state import Checkpoint, Record, changes, checkpoint_record
 
 OnReject = Callable[[Reject], None]
-
-BATCH_LINES = 64
-"""Lines decoded before they are counted: few enough to stay in the processor's cache."""
 
 
 class Commit(Struct, frozen=True):
@@ -63,16 +60,10 @@ class PartitionState:
         self.next_offset = offset + 1
         self.has_begun = True
         place = self.pipeline.place()
-        lines = (value or b"").split(b"\n")
         closed: list[Closed] = []
-        for start in range(0, len(lines), BATCH_LINES):
-            decoded = decode_lines(
-                lines[start : start + BATCH_LINES],
-                self._on_reject,
-                f"partition {self.number} offset {offset} line",
-                start + 1,
-            )
-            closed += self.pipeline.take(decoded)
+        where = f"partition {self.number} offset {offset} line"
+        for lines in decode_envelope(value or b"", self._on_reject, where):
+            closed += self.pipeline.take(lines)
         self._note(offset, place)
         return self._commit(closed)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 import pytest
@@ -17,7 +17,14 @@ from hubblewatch.worker.partition import Commit, PartitionState
 Log = list[bytes]
 
 
-def envelopes(*, heartbeats: bool, seed: int, lines_each: int = 100, minutes: int = 9) -> Log:
+def envelopes(
+    *,
+    heartbeats: bool,
+    seed: int,
+    lines_each: int = 100,
+    minutes: int = 9,
+    scenarios: Sequence[str] = ("policy-break:at=3",),
+) -> Log:
     config = SimulationConfig(
         seed=seed,
         minutes=minutes,
@@ -27,7 +34,7 @@ def envelopes(*, heartbeats: bool, seed: int, lines_each: int = 100, minutes: in
         workloads=10,
         heartbeats=heartbeats,
         disorder_seconds=5.0,
-        scenarios=(ScenarioSpec.parse("policy-break:at=3"),),
+        scenarios=tuple(map(ScenarioSpec.parse, scenarios)),
     )
     lines = [line.rstrip(b"\n") for line in simulate(config)]
     return [
@@ -92,6 +99,17 @@ def test_crashes_at_any_record_change_no_window_and_no_alert(heartbeats: bool, s
         disturbed = run(log, crashes)
         assert disturbed.windows == undisturbed.windows
         assert disturbed.alerts == undisturbed.alerts
+
+
+def test_crashes_change_nothing_that_detectors_keep_for_themselves() -> None:
+    scenarios = ("new-egress:at=14", "beacon:at=13", "dns-tunnel:at=12")
+    log = envelopes(heartbeats=True, seed=1, minutes=26, scenarios=scenarios)
+    undisturbed = run(log, set())
+    found = {msgspec.json.decode(alert)["detector"] for alert in undisturbed.alerts}
+    assert found >= {"external-egress", "beaconing", "dns-anomaly"}
+    disturbed = run(log, set(random.Random(1).sample(range(len(log)), 25)))
+    assert disturbed.windows == undisturbed.windows
+    assert disturbed.alerts == undisturbed.alerts
 
 
 def test_records_before_the_committed_offset_are_passed_over() -> None:

@@ -15,8 +15,8 @@ from mode.threads import ServiceThread
 from tests.worker.ledgers import FakeLedger, Heard, Log
 
 from hubblewatch.kafka.connection import BrokerCredentials
+from hubblewatch.kafka.pacing import pace
 from hubblewatch.worker.app import AppSettings, FlowApp
-from hubblewatch.worker.pacing import pace
 from hubblewatch.worker.partitions import Partitions
 
 

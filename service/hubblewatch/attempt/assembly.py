@@ -84,6 +84,7 @@ class Assembly:
         nodes: dict[str, int] = {}
         proxied: set[tuple[str, int]] = set()
         window_start = window_end = 0
+        second = NEVER
         tcp_flows = udp_flows = flows = forwarded = 0
         telling = _TELLING
         answered = False

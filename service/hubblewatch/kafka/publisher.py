@@ -22,6 +22,7 @@ from aiokafka.errors import KafkaError, ProducerClosed
 from msgspec import Struct
 
 from hubblewatch.kafka.connection import connection_arguments
+from hubblewatch.kafka.pacing import pace
 from hubblewatch.kafka.probe import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, wait_for_kafka
 from hubblewatch.settings import KafkaSettings
 
@@ -189,6 +190,7 @@ class Publisher:
             max_batch_size=MAX_BATCH_BYTES,
             max_request_size=2 * MAX_BATCH_BYTES,
         )
+        pace(producer.client)
         failure = self._failure = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(self._settings.request_timeout_seconds):

@@ -99,7 +99,7 @@ class PipelineMetrics:
                     "unavailable": len(unavailable),
                     "silent": len(silent),
                 },
-                newest_event_ns=(pipeline.watermark.newest or 0) * SECOND_NS,
+                newest_event_ns=(pipeline.newest or 0) * SECOND_NS,
                 watermark_ns=(watermark or 0) * SECOND_NS,
             ),
             self._stream,

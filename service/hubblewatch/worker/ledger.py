@@ -18,10 +18,10 @@ from aiokafka.structs import OffsetAndMetadata
 from msgspec import Struct
 
 from hubblewatch.alert.record import encode_alert
+from hubblewatch.kafka.pacing import pace
 from hubblewatch.kafka.topics import TopicNames
 from hubblewatch.state import Record
 from hubblewatch.worker.errors import FencedError, LedgerError
-from hubblewatch.worker.pacing import pace
 from hubblewatch.worker.partition import Commit
 
 log = logging.getLogger(__name__)

@@ -12,13 +12,13 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from hubblewatch.kafka.connection import connection_arguments
+from hubblewatch.kafka.pacing import pace
 from hubblewatch.kafka.probe import probe
 from hubblewatch.kafka.trouble import KafkaTroubleError
 from hubblewatch.settings import KafkaSettings
 from hubblewatch.worker.app import FlowApp
 from hubblewatch.worker.errors import LedgerError
 from hubblewatch.worker.observer import WorkerObserver
-from hubblewatch.worker.pacing import pace
 from hubblewatch.worker.partitions import Partitions
 
 log = logging.getLogger(__name__)

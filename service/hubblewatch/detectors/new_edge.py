@@ -66,7 +66,11 @@ class NewEdgeSettings(BaseModel):
     )
     critical_weight: float = Field(15.0, gt=0, description="Sum of weights for critical.")
     chance: float = Field(
-        0.001, gt=0, lt=1, description="Probability of so many by the subject's own rate, at most."
+        1e-4,
+        gt=0,
+        lt=1,
+        description="Probability of so many by the subject's own rate, at most. Some hundred "
+        "subjects with each a new peer an hour make many chances.",
     )
     growth: float = Field(
         0.2, ge=0, description="New peers as a share of those known before, at least."

@@ -151,7 +151,7 @@ def main() -> int:
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     taken = bench_close(options.subjects)
     for name, ms in taken.items():
-        print(f"close of {options.subjects:,} subjects, {name}: {ms:.0f} ms")
+        print(f"close of {options.subjects:,} subjects, {name}: {ms:.1f} ms")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     for name, seconds in bench_training(options.windows).items():
         print(f"training on {options.windows:,} windows, {name}: {seconds:.1f} s")

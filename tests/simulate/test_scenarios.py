@@ -114,3 +114,13 @@ def test_data_staging_fails_too_seldom_for_a_rule() -> None:
     during = [w for w in made.windows_of(*label.subjects[0]) if w.start_ns >= label.start_ns]
     assert sum(w.counts["failed"] for w in during) > 0
     assert max(w.counts["failed"] + w.counts["denied"] for w in during) < 10
+
+
+def test_familiar_paths_meet_nobody_new() -> None:
+    made = recording("familiar-paths:at=6", minutes=12, size=Size.MEDIUM)
+    label = made.label()
+    windows = made.windows_of(*label.subjects[0])
+    before = set().union(*(w.peer_namespaces for w in windows if w.start_ns < label.start_ns))
+    during = [w for w in windows if w.start_ns >= label.start_ns]
+    assert set().union(*(w.peer_namespaces for w in during)) <= before
+    assert all(w.counts["failed"] >= 3 for w in during)

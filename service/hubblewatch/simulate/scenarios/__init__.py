@@ -21,7 +21,7 @@ from hubblewatch.simulate.scenarios.sprawl import (
     NamespaceSprawlFast,
     NamespaceSprawlSlow,
 )
-from hubblewatch.simulate.scenarios.staging import DataStaging
+from hubblewatch.simulate.scenarios.staging import DataStaging, FamiliarPaths
 from hubblewatch.simulate.scenarios.udp import UdpFlood, UdpShareShift
 
 _ALL: tuple[type[Scenario], ...] = (
@@ -39,6 +39,7 @@ _ALL: tuple[type[Scenario], ...] = (
     Beacon,
     LateralMovement,
     DataStaging,
+    FamiliarPaths,
     ConnectivityErrors,
     Rollout,
     BatchPeak,

@@ -7,6 +7,7 @@ from hubblewatch.simulate.connections import Course, Protocol
 from hubblewatch.simulate.randomness import between, exponential_ns, pick
 from hubblewatch.simulate.scenarios.base import Plan, Scenario
 from hubblewatch.simulate.scenarios.sprawl import usual_peers
+from hubblewatch.simulate.workloads import Workload
 
 _PORTS = (22, 445, 2049, 3306, 5432, 6379, 8443, 9000, 9200, 27017)
 
@@ -57,3 +58,63 @@ class DataStaging(Scenario):
             return now_ns + exponential_ns(rng, 10.0 / max(0.01, plan.intensity))
 
         scene.traffic.at(plan.start_ns, collect)
+
+
+class FamiliarPaths(Scenario):
+    """Somebody uses a workload's own paths for 15 minutes, so that no contact is new: every 20 s a
+    connection to one of its usual peers is refused (a login that fails), and every 10 s one goes to
+    an external destination that it seldom uses, each on its usual port."""
+
+    name = "familiar-paths"
+    detectors = ("isolation-forest",)
+    minutes = 15.0
+    unit = "connections (3 refused and 6 to the outside a minute)"
+
+    def begin(self, plan: Plan) -> None:
+        scene, rng = plan.scene, plan.rng
+        inner = [
+            edge
+            for edge in scene.edges
+            if edge.source is not None
+            and isinstance(edge.destination, Workload)
+            and edge.source.tier in ("api", "worker")
+            and edge.protocol is Protocol.TCP
+        ]
+        outer = [
+            edge
+            for edge in scene.edges
+            if edge.source is not None
+            and not isinstance(edge.destination, Workload)
+            and edge.protocol is Protocol.TCP
+            and any(other.source is edge.source for other in inner)
+        ]
+        outside = min(outer, key=lambda edge: (edge.rate, edge.key))
+        source = outside.source
+        assert source is not None
+        inside = pick(rng, [edge for edge in inner if edge.source is source])
+        target = inside.destination
+        assert isinstance(target, Workload)
+        plan.subjects.append((*source.subject, "outbound"))
+        step_ns = int(20 * SECOND / max(0.01, plan.intensity))
+
+        def fail(now_ns: int) -> int | None:
+            if now_ns >= plan.end_ns:
+                return None
+            pods, peers = source.alive(), target.alive()
+            if pods and peers:
+                scene.traffic.open(now_ns, pods[0], pick(rng, peers), Protocol.TCP, inside.port,
+                                   course=Course.REFUSED)  # fmt: skip
+            return now_ns + step_ns
+
+        def carry(now_ns: int) -> int | None:
+            if now_ns >= plan.end_ns:
+                return None
+            pods = source.alive()
+            if pods and not isinstance(outside.destination, Workload):
+                scene.traffic.open(now_ns, pods[0], outside.destination, Protocol.TCP, outside.port,
+                                   lifetime_ns=between(rng, 500, 5_000) * MILLISECOND,
+                                   exchanges=between(rng, 6, 20))  # fmt: skip
+            return now_ns + step_ns // 2
+
+        scene.traffic.at(plan.start_ns, fail)
+        scene.traffic.at(plan.start_ns + SECOND, carry)

@@ -64,6 +64,7 @@ class Listed:
         self._batches = batches
         self._pause = pause
         self.is_live = is_live
+        self.complete_through_ns = (START + 3_600) * 1_000_000_000 if is_live else 0
 
     async def batches(self) -> AsyncIterator[list[Line]]:
         for batch in self._batches:
@@ -152,6 +153,32 @@ async def test_a_live_source_beats_by_the_clock_and_never_closes_what_may_come()
     assert beats[-1].watermark == "2026-03-02T07:59:54Z"
 
 
+async def test_a_live_source_is_believed_no_further_than_it_came() -> None:
+    memory = Memory()
+    one = exporter(memory, wall_clock=lambda: START + 900.0)
+    source = Listed([[flow(at=1), flow(at=1.5)]], 30, is_live=True)
+    source.complete_through_ns = (START + 3) * 1_000_000_000
+    stop = asyncio.Event()
+    running = asyncio.create_task(one.run(source, stop))
+    await asyncio.sleep(0.2)
+    stop.set()
+    assert await running is False
+    beats = [line.heartbeat.watermark for line in memory.lines() if line.heartbeat is not None]
+    assert max(beats) == "2026-03-02T07:59:53Z"
+
+
+async def test_a_live_source_that_was_never_connected_makes_no_heartbeats() -> None:
+    memory = Memory()
+    source = Listed([[]], 30, is_live=True)
+    source.complete_through_ns = 0
+    stop = asyncio.Event()
+    running = asyncio.create_task(exporter(memory).run(source, stop))
+    await asyncio.sleep(0.2)
+    stop.set()
+    await running
+    assert not memory.lines()
+
+
 async def test_rejects_go_to_their_topic_with_a_reason() -> None:
     memory = Memory()
     rejects = Rejects(time.monotonic)
@@ -169,6 +196,7 @@ async def test_rejects_go_to_their_topic_with_a_reason() -> None:
 async def test_an_error_of_the_source_comes_out() -> None:
     class Broken:
         is_live = False
+        complete_through_ns = 0
 
         async def batches(self) -> AsyncIterator[list[Line]]:
             yield []

@@ -12,14 +12,15 @@ from hubblewatch.cli.options import ConfigOption
 
 def export(
     recordings: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             "--from",
             metavar="FILE",
             help="Recording to export: Hubble's JSON lines, plain, gzip or zstd; - is standard "
-            "input. May be given more than once; several are merged by time.",
+            "input. May be given more than once; several are merged by time. Without it (or with "
+            "'hubble') the flows come live from the Hubble of the settings.",
         ),
-    ],
+    ] = None,
     speed: Annotated[
         str,
         typer.Option(
@@ -44,7 +45,8 @@ def export(
 ) -> None:
     """Send flows to Kafka, each to the partition of its namespace.
 
-    Waits for Kafka and the topics, whatever starts first; nothing of a recording is lost meanwhile.
+    Waits for Kafka and the topics, and for Hubble, whatever starts first; nothing of a recording
+    is lost meanwhile, and of a live Hubble nothing that it still has.
     """
     from hubblewatch.export.command import Command, Wishes
     from hubblewatch.log import configure_logging
@@ -53,7 +55,7 @@ def export(
     settings = load_settings(config)
     configure_logging(settings.log)
     wishes = Wishes(speed=speed, closes_last=final_heartbeat, serves=serve, quiet=quiet)
-    outcome = Command(settings, recordings, wishes).run()
+    outcome = Command(settings, recordings or [], wishes).run()
     if outcome.is_interrupted:
         raise typer.Exit(ExitCode.INTERRUPTED)
     if outcome.is_damaged:

@@ -1,4 +1,4 @@
-"""What ``hubblewatch export`` does: opens recordings, waits for Kafka, exports, sums up."""
+"""What ``hubblewatch export`` does: opens the source, waits for Kafka, exports, sums up."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from typing import Any, BinaryIO, NamedTuple, cast
 from msgspec import Struct
 from rich.console import Console
 
+from hubblewatch.errors import ConfigurationError
 from hubblewatch.export.exporter import Exporter
 from hubblewatch.export.pace import PacedSource, parse_speed
 from hubblewatch.export.rejects import Rejects
 from hubblewatch.export.serving import ServedExport
 from hubblewatch.export.source import RecordingSource, Source
 from hubblewatch.export.terminal import print_summary, shown_progress
+from hubblewatch.flow.reject import Reject
 from hubblewatch.garbage import rarely_collected
 from hubblewatch.kafka.envelope import Envelopes
 from hubblewatch.kafka.log_limit import limit_logs
@@ -30,9 +32,14 @@ from hubblewatch.kafka.pulse import PulseSettings
 from hubblewatch.kafka.router import Router
 from hubblewatch.kafka.topics import topic_names
 from hubblewatch.settings import Settings
+from hubblewatch.source.hubble.live import LiveSource
+from hubblewatch.source.hubble.stream import HubbleStream
 from hubblewatch.source.recordings import open_recordings
 
 log = logging.getLogger(__name__)
+
+HUBBLE = "hubble"
+"""Stands for the Hubble of the settings where else a recording is named."""
 
 
 class Wishes(Struct, frozen=True):
@@ -52,23 +59,32 @@ class Outcome(NamedTuple):
 
 
 class Command:
-    """One call of ``hubblewatch export``; raises ConfigurationError before anything is read."""
+    """One call of ``hubblewatch export``; raises ConfigurationError before anything is read.
+
+    Without ``files`` the flows are those of the live Hubble of the settings.
+    """
 
     def __init__(self, settings: Settings, files: list[str], wishes: Wishes) -> None:
         self._settings = settings
         self._wishes = wishes
         self._speed = parse_speed(wishes.speed)
-        self._recordings = open_recordings(files, _standard_input())
+        self._is_live = files in ([], [HUBBLE])
+        if HUBBLE in files and not self._is_live:
+            raise ConfigurationError("--from hubble goes with no other source")
+        if self._is_live and self._speed is not None:
+            raise ConfigurationError("--speed is for recordings; a live Hubble has its own")
+        self._began_ns = time.time_ns()
+        self._recordings = [] if self._is_live else open_recordings(files, _standard_input())
         self._errors = Console(stderr=True)
 
     def run(self) -> Outcome:
-        """Export all there is, or until a signal."""
+        """Export all there is, or until a signal, which is a live export's orderly end."""
         with rarely_collected():
             is_whole = _run(self._export())
         damage = [recording.damage for recording in self._recordings if recording.damage]
         for one in damage:
             self._errors.print(f"hubblewatch: {one}", markup=False, highlight=False, soft_wrap=True)
-        return Outcome(not is_whole, bool(damage))
+        return Outcome(not is_whole and not self._is_live, bool(damage))
 
     async def _export(self) -> bool:
         stop = asyncio.Event()
@@ -105,25 +121,39 @@ class Command:
             max_pending_bytes=export.pending_mib << 20,
         )
         exporter = Exporter(router, envelopes, publisher, rejects, topics)
-        source: Source = RecordingSource(self._recordings, rejects.take)
+        live = self._live_source(rejects) if self._is_live else None
+        source: Source = live or RecordingSource(self._recordings, rejects.take)
         if self._speed is not None:
             source = PacedSource(source, self._speed)
         begin = time.monotonic()
         publisher.start()
         with ExitStack() as stack:
             if self._wishes.serves:
-                served = ServedExport(exporter, publisher, self._settings.serve)
+                served = ServedExport(exporter, publisher, self._settings.serve, live)
                 stack.enter_context(served.served())
                 self._errors.print(f"serving http://{served.address}", highlight=False)
-            shows = not self._wishes.quiet and self._errors.is_terminal
+            shows = not (self._wishes.quiet or self._is_live) and self._errors.is_terminal
             stack.enter_context(shown_progress(self._errors, self._recordings, exporter, shows))
             try:
                 is_whole = await exporter.run(source, stop, self._wishes.closes_last)
             finally:
+                if live is not None:
+                    live.close()
                 await publisher.stop()
         if not self._wishes.quiet:
             print_summary(self._errors, exporter, publisher.counts, time.monotonic() - begin)
         return is_whole
+
+    def _live_source(self, rejects: Rejects) -> LiveSource:
+        """Read Hubble from the start of this command on, however long Kafka was waited for."""
+        loop = asyncio.get_running_loop()
+
+        def refuse(reject: Reject) -> None:
+            # From the thread of the stream; the exporter's other rejects are of the loop.
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(rejects.take, reject)
+
+        return LiveSource(HubbleStream(self._settings.hubble, refuse, since_ns=self._began_ns))
 
     async def _found(self, topics: tuple[str, ...], stop: asyncio.Event) -> Cluster | None:
         """Wait for Kafka and the topics; None if told to stop first."""

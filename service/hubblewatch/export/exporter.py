@@ -78,7 +78,7 @@ class Exporter:
         """
         stopping = asyncio.create_task(stop.wait())
         reading = asyncio.create_task(self._read(source))
-        ticking = asyncio.create_task(self._tick(source.is_live))
+        ticking = asyncio.create_task(self._tick(source))
         sending: asyncio.Task[None] | None = None
         try:
             await _first_of(reading, ticking, stopping)
@@ -101,13 +101,14 @@ class Exporter:
                 self.router.take(lines)
                 await self._send(self._envelopes.add(self.router.drain()))
 
-    async def _tick(self, is_live: bool) -> None:
-        """Send what has waited for long enough; move a live stream's time on."""
+    async def _tick(self, source: Source) -> None:
+        """Send what has waited for long enough; move a live stream's time on, as far as it came."""
         while True:
             await asyncio.sleep(TICK_SECONDS)
             async with self._order:
-                if is_live:
-                    self.router.reach(int(self._wall_clock()))
+                through = source.complete_through_ns // 1_000_000_000 if source.is_live else 0
+                if through:
+                    self.router.reach(min(int(self._wall_clock()), through))
                     await self._send(self._envelopes.add(self.router.drain()))
                 await self._send(self._envelopes.due())
 

@@ -42,6 +42,7 @@ class PacedSource:
     """
 
     is_live = False
+    complete_through_ns = 0
 
     def __init__(
         self,

@@ -13,24 +13,40 @@ from hubblewatch import __version__
 from hubblewatch.export.exporter import Exporter
 from hubblewatch.kafka.publisher import Publisher
 from hubblewatch.metrics.exporter_families import ExporterCounts, ExporterFamilies
+from hubblewatch.metrics.source_families import SourceFamilies
 from hubblewatch.serve import AlertBoard, Answers, Health, Server
 from hubblewatch.settings import ServeSettings
+from hubblewatch.source.hubble.live import LiveSource
 
 COMPONENT = "publisher"
+SOURCE = "source"
 OBSERVE_SECONDS = 1.0
 
 
 class ServedExport:
     """Shows an export to those who ask over HTTP; it is unhealthy when records wait and none moves.
 
+    So it is when the thread that reads ``live`` is stuck. A Hubble that is away is not unhealthy:
+    a restart would not bring it back, and would forget from where to go on.
+
     The counts are taken in the event loop each second, so a scrape never reads them half written.
     """
 
-    def __init__(self, exporter: Exporter, publisher: Publisher, settings: ServeSettings) -> None:
+    def __init__(
+        self,
+        exporter: Exporter,
+        publisher: Publisher,
+        settings: ServeSettings,
+        live: LiveSource | None = None,
+    ) -> None:
         self._exporter = exporter
         self._publisher = publisher
+        self._live = live
         registry = CollectorRegistry()
-        self._families = ExporterFamilies(registry, version=__version__, watermark_lag=lambda: None)
+        self._families = ExporterFamilies(
+            registry, version=__version__, watermark_lag=self._watermark_lag
+        )
+        self._source = None if live is None else SourceFamilies(registry, live, time.time)
         self._health = Health(time.monotonic)
         answers = Answers(registry, self._health, AlertBoard())
         self._server = Server(answers, settings.host, settings.port)
@@ -38,6 +54,7 @@ class ServedExport:
         self.address = f"{f'[{host}]' if ':' in host else host}:{self._server.port}"
         """Where it listens, as host:port."""
         self._records = 0
+        self._taken = 0
 
     @contextmanager
     def served(self) -> Iterator[None]:
@@ -75,6 +92,19 @@ class ServedExport:
             self._records = counts.records
             self._health.progress(COMPONENT)
         self._health.lag(COMPONENT, counts.pending_records)
+        if self._live is not None and self._source is not None:
+            self._source.observe()
+            if self._live.taken > self._taken:
+                self._taken = self._live.taken
+                self._health.progress(SOURCE)
+            # While Kafka does not take records none are read, and that is the publisher's trouble.
+            self._health.lag(SOURCE, 0 if counts.pending_records else 1)
+
+    def _watermark_lag(self) -> float | None:
+        pulse = self._exporter.router.pulse
+        if self._live is None or pulse.newest <= 0:
+            return None
+        return max(0.0, time.time() - (pulse.newest - pulse.settings.lateness))
 
     async def _observe_for_ever(self) -> None:
         while True:

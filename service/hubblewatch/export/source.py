@@ -27,6 +27,11 @@ class Source(Protocol):
         """Whether time goes on by the clock while nothing comes."""
         ...
 
+    @property
+    def complete_through_ns(self) -> int:
+        """Event time up to which a live source has given all there is; 0 while that is unknown."""
+        ...
+
     def batches(self) -> AsyncIterator[list[Line]]:
         """Give lines in their order, until there are no more."""
         ...
@@ -40,6 +45,7 @@ class RecordingSource:
     """
 
     is_live = False
+    complete_through_ns = 0
 
     def __init__(
         self, recordings: Sequence[Recording], on_reject: Callable[[Reject], None]

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import grpc
-from tests.builders import flow, line
+from tests.builders import START, flow, line
 from tests.source.hubble.honest import encoded
 
 from hubblewatch.source.hubble.proto import observer_pb2, relay_pb2
@@ -31,7 +31,7 @@ def response_at(time_ns: int, uuid: str, node: str = "node-a") -> bytes:
 
 def loss_now(count: int, source: str = "PERF_EVENT_RING_BUFFER", node: str = "node-a") -> bytes:
     content = {"source": source, "num_events_lost": str(count)}
-    return encoded(line("lost_events", content, datetime.now(UTC).timestamp(), node))
+    return encoded(line("lost_events", content, datetime.now(UTC).timestamp() - START, node))
 
 
 class Observer:

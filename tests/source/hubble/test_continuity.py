@@ -103,6 +103,22 @@ def test_a_gap_is_told_where_flows_did_not_come_again() -> None:
     assert stream.counts.lost[STREAM_GAP] == losses[0][1]
 
 
+def test_a_node_known_from_before_is_missed_from_there_on() -> None:
+    stream = Stream()
+    stream.continuity.expect({"node-a": 10.0}, START * SECOND, (START + 10) * SECOND)
+    assert stream.resume() == -10
+    losses = of_loss(stream.take(seen(40.0)))
+    assert sum(count for _, count, _, _ in losses) == 300
+    assert stream.counts.gaps == 1
+
+
+def test_a_flow_of_the_overlap_shows_that_a_node_known_from_before_is_whole() -> None:
+    stream = Stream()
+    stream.continuity.expect({"node-a": 10.0}, START * SECOND, (START + 10) * SECOND)
+    assert not of_loss(stream.take(seen(3.0), seen(40.0)))
+    assert stream.uuids() == ["node-a-3.0", "node-a-40.0"]
+
+
 def test_a_quiet_node_leaves_no_gap() -> None:
     stream = Stream()
     stream.take(seen(0.0, "node-b"), *(seen(float(at)) for at in range(60)))

@@ -13,6 +13,7 @@ from tests.hubble.listening import Listening
 from tests.source.hubble.observer import Observer, loss_now, now_ns, relay_node
 
 from hubblewatch.errors import ConfigurationError
+from hubblewatch.settings import HubbleSettings
 from hubblewatch.source.hubble.request import FIELDS
 from hubblewatch.source.hubble.stream import HubbleStream
 
@@ -355,3 +356,21 @@ def test_event_time_is_complete_while_hubble_answers_only(observer: Observer) ->
         assert stream.complete_through_ns == stopped
         observer.start()
         listening.wait_until(lambda: stream.complete_through_ns > stopped, 10)
+
+
+def test_event_time_is_not_complete_before_what_was_missed_has_come(observer: Observer) -> None:
+    since_ns = now_ns() - 60_000_000_000
+    settings = HubbleSettings(address=observer.address)
+    stream = HubbleStream(settings, lambda _: None, since_ns=since_ns, rates={"node-a": 1.0})
+    observer.ring.clear()
+    complete = []
+    for number in range(3):
+        observer.add(f"flow-{number}", at_ns=since_ns + number * 1_000_000_000)
+    uuids: list[str] = []
+    for batch in stream.batches():
+        uuids += [line.flow.uuid for line in batch if line.flow is not None]
+        complete.append((len(uuids), stream.complete_through_ns))
+        if stream.complete_through_ns:
+            break
+    assert {count for count, through in complete if through} == {3}
+    assert observer.requests[0].since.seconds == since_ns // 1_000_000_000

@@ -103,6 +103,18 @@ class Continuity:
         counts.stale += stale
         return taken
 
+    def expect(self, rates: Mapping[str, float], since_ns: int, until_ns: int) -> None:
+        """Flows are asked for from ``since_ns``, of nodes with so many flows a second.
+
+        A flow of up to ``until_ns`` proves of its node that all since is there; else a gap is told.
+        """
+        self.newest_ns = since_ns
+        for name, rate in rates.items():
+            node = self._meet(name)
+            node.newest_ns = node.spell_ns = until_ns
+            node.rate = rate
+            node.unproven = True
+
     def resume(self, overlap_ns: int, earliest_ns: int) -> int:
         """Give the event time to ask from, ``earliest_ns`` at least, and look for gaps from there.
 

@@ -28,7 +28,10 @@ class LiveSource:
     is_live = True
 
     def __init__(self, stream: HubbleStream) -> None:
+        self.taken = 0
+        """Batches taken, empty ones included: it moves each second, or the thread is stuck."""
         self._stream = stream
+        self._complete_ns = 0
 
     @property
     def counts(self) -> SourceCounts:
@@ -37,11 +40,12 @@ class LiveSource:
 
     @property
     def complete_through_ns(self) -> int:
-        """Event time up to which all is here; it stands still while the connection is broken.
+        """Event time up to which all was taken; it stands still while the connection is broken.
 
-        An exporter must not promise more. 0 before the first answer of Hubble's.
+        An exporter must not promise more. A batch counts once the next one is asked for. 0 before
+        the first answer of Hubble's.
         """
-        return self._stream.complete_through_ns
+        return self._complete_ns
 
     def close(self) -> None:
         """End the stream; ``batches`` ends soon after."""
@@ -59,10 +63,13 @@ class LiveSource:
         thread.start()
         try:
             while True:
-                batch = await handover.take()
-                if batch is None:
+                found = await handover.take()
+                if found is None:
                     return
+                batch, complete_ns = found
+                self.taken += 1
                 yield batch
+                self._complete_ns = complete_ns
         finally:
             self._stream.close()
             handover.leave()
@@ -72,7 +79,7 @@ class LiveSource:
         try:
             with closing(self._stream.batches()) as batches:
                 for batch in batches:
-                    if not handover.put(batch):
+                    if not handover.put(batch, self._stream.complete_through_ns):
                         return
         except Exception as error:  # noqa: BLE001 -- raised again where the batches are awaited
             handover.end(error)
@@ -85,20 +92,23 @@ class _Handover:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._batches: deque[list[Line]] = deque()
+        self._batches: deque[tuple[list[Line], int]] = deque()
         self._arrived = asyncio.Event()
         self._room = threading.Event()
         self._has_ended = False
         self._has_left = False
         self._error: Exception | None = None
 
-    def put(self, batch: list[Line]) -> bool:
-        """Hand over a batch, once there is room; give whether anybody is still there."""
+    def put(self, batch: list[Line], complete_ns: int) -> bool:
+        """Hand over a batch, once there is room; give whether anybody is still there.
+
+        With it all up to the event time ``complete_ns`` is handed over.
+        """
         while len(self._batches) >= MAX_BATCHES and not self._has_left:
             self._room.clear()
             if len(self._batches) >= MAX_BATCHES:
                 self._room.wait(_POLL_SECONDS)
-        self._batches.append(batch)
+        self._batches.append((batch, complete_ns))
         self._wake()
         return not self._has_left
 
@@ -108,8 +118,8 @@ class _Handover:
         self._has_ended = True
         self._wake()
 
-    async def take(self) -> list[Line] | None:
-        """Give the next batch; None at the end."""
+    async def take(self) -> tuple[list[Line], int] | None:
+        """Give the next batch and how far it goes; None at the end."""
         while not self._batches:
             self._arrived.clear()
             if self._batches:

@@ -6,7 +6,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 
 import grpc
 
@@ -45,6 +45,9 @@ _log = logging.getLogger(__name__)
 class HubbleStream:
     """Reads one Hubble, an agent or Relay, and gives every flow once.
 
+    It begins with the flows of now; an earlier ``since_ns`` asks for those that Hubble still has,
+    and ``rates`` (flows a second by node) then tell how many are missing where it has none.
+
     ``batches`` runs in the caller's thread; a thread beside it only reads ahead. ``clock_ns`` is
     the time of day, ``steady`` a clock in seconds that never jumps, ``pause`` sleeps. ``close`` may
     be called from any thread and ends ``batches`` within a second or so.
@@ -58,6 +61,8 @@ class HubbleStream:
         steady: Callable[[], float] = time.monotonic,
         pause: Callable[[float], object] | None = None,
         draw: Callable[[], float] = random.random,
+        since_ns: int = 0,
+        rates: Mapping[str, float] | None = None,
     ) -> None:
         self.counts = SourceCounts()
         self.settings = settings
@@ -71,7 +76,11 @@ class HubbleStream:
         self._patience = Patience()
         self._reader = ResponseReader(settings.address, self._reject)
         self._masked = wants_mask(settings)
-        self._began_ns = 0
+        self._began_ns = since_ns
+        if since_ns:
+            # What comes of the overlap shows that nothing is missing after it.
+            proof_ns = since_ns + round(settings.overlap_seconds * 1e9)
+            self._continuity.expect(rates or {}, since_ns, proof_ns)
         self._messages = 0
         self._complete_ns = 0
         self._lost_sight = False
@@ -187,13 +196,16 @@ class HubbleStream:
 
     def _read(self, reading: Reading, watch: Watch) -> Iterator[list[Line]]:
         counts = self.counts
-        idle_since = self._steady()
+        opened_ns = self._clock_ns()
+        idle_since = heard_at = self._steady()
+        is_level = False
         while not self._closed.is_set():
             messages = reading.take(_TICK_SECONDS, self._pause)
             now, now_ns = self._steady(), self._clock_ns()
             counts.buffered = len(reading)
             lines: list[Line] = []
             if messages:
+                heard_at = now
                 counts.connected = True
                 self._lost_sight = False
                 self._messages += len(messages)
@@ -207,7 +219,13 @@ class HubbleStream:
             if watch.answered_at == now:
                 counts.connected = True
                 self._lost_sight = False
-            if watch.answered_at is not None and not counts.buffered:
+            # What the stream makes up for may still be under way though nothing waits here.
+            is_level = (
+                is_level
+                or self._continuity.newest_ns >= opened_ns
+                or now - heard_at > _latency_ns(watch) / 1e9
+            )
+            if is_level and watch.answered_at is not None and not counts.buffered:
                 self._reach(watch, now, now_ns)
             if lines or told or now - idle_since >= IDLE_SECONDS:
                 idle_since = now
@@ -218,8 +236,7 @@ class HubbleStream:
         assert watch.answered_at is not None
         settings = self.settings
         if now - watch.answered_at <= settings.check_seconds + settings.check_timeout_seconds:
-            latency = AGENT_LATENCY_NS if watch.is_agent else RELAY_LATENCY_NS
-            self._complete_ns = max(self._complete_ns, now_ns - latency)
+            self._complete_ns = max(self._complete_ns, now_ns - _latency_ns(watch))
 
     def _channel(self) -> tuple[grpc.Channel, Metadata]:
         try:
@@ -278,6 +295,10 @@ class HubbleStream:
     def _reject(self, reject: Reject) -> None:
         self.counts.rejected += 1
         self._on_reject(reject)
+
+
+def _latency_ns(watch: Watch) -> int:
+    return AGENT_LATENCY_NS if watch.is_agent else RELAY_LATENCY_NS
 
 
 _AT_ONCE = (

@@ -39,8 +39,8 @@ in {manifest.persistence.families} families or more.
 
 Held out were {calibration.windows:,} windows of {calibration.subjects} subjects, \
 {calibration.subject_days:.1f} subject days: enough to see {calibration.least_budget:g} alerts a \
-day and 100 subjects. A smaller budget than that is not proven by them; its threshold is the first \
-that no held-out window passes.
+day and 100 subjects. A smaller budget is not proven by them; its threshold is where chance alone \
+would spend it.
 
 ![Scores of the held-out windows]({PLOT_FILE})
 

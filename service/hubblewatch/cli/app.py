@@ -11,6 +11,7 @@ import typer
 
 from hubblewatch import __version__
 from hubblewatch.cli.detect import detect
+from hubblewatch.cli.doctor import doctor
 from hubblewatch.cli.evaluate import evaluate
 from hubblewatch.cli.export import export
 from hubblewatch.cli.replay import replay
@@ -26,6 +27,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "train": train,
     "evaluate": evaluate,
     "topics": topics,
+    "doctor": doctor,
 }
 """Subcommand name to the function whose signature gives its options, in the order of ``--help``."""
 

@@ -18,10 +18,12 @@ from hubblewatch.cli.replay import replay
 from hubblewatch.cli.simulate import simulate
 from hubblewatch.cli.topics import topics
 from hubblewatch.cli.train import train
+from hubblewatch.cli.watch import watch
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "detect": detect,
     "export": export,
+    "watch": watch,
     "replay": replay,
     "simulate": simulate,
     "train": train,

@@ -10,11 +10,17 @@ from aiokafka.errors import KafkaError, NoError, for_code
 from msgspec import Struct
 
 from hubblewatch.kafka.connection import connection_arguments
+from hubblewatch.kafka.stopping import stop_in_time
 from hubblewatch.kafka.trouble import explain
 from hubblewatch.settings import KafkaSettings
 
 AGE_SECONDS = 4.0
 """How long to wait for the records whose age is told."""
+
+COORDINATOR_SECONDS = 8.0
+"""How long to wait for a coordinator that is being chosen."""
+
+_PAUSE_SECONDS = 0.25
 
 
 class PartitionLag(Struct, frozen=True):
@@ -58,19 +64,40 @@ async def _group(settings: KafkaSettings, group: str) -> tuple[str, int, dict[To
     admin = AIOKafkaAdminClient(**connection_arguments(settings))
     try:
         await admin.start()
-        (answer,) = await admin.describe_consumer_groups([group])
-        code, _, state, _, _, members, *_ = answer.groups[0]
-        kind = for_code(code)
-        if kind is not NoError:
-            raise kind
-        offsets = await admin.list_consumer_group_offsets(group)
-        return (
-            state,
-            len(members),
-            {place: found.offset for place, found in offsets.items() if found.offset >= 0},
-        )
+        return await _described(admin, group)
     finally:
-        await admin.close()
+        await stop_in_time(admin.close())
+
+
+async def _described(
+    admin: AIOKafkaAdminClient, group: str
+) -> tuple[str, int, dict[TopicPartition, int]]:
+    """Ask the group's coordinator; a young cluster makes its topic for that only when asked."""
+    clock = asyncio.get_running_loop().time
+    until = clock() + COORDINATOR_SECONDS
+    while True:
+        try:
+            return await _ask(admin, group)
+        except KafkaError as error:
+            if not error.retriable or clock() >= until:
+                raise
+        await asyncio.sleep(_PAUSE_SECONDS)
+
+
+async def _ask(
+    admin: AIOKafkaAdminClient, group: str
+) -> tuple[str, int, dict[TopicPartition, int]]:
+    (answer,) = await admin.describe_consumer_groups([group])
+    code, _, state, _, _, members, *_ = answer.groups[0]
+    kind = for_code(code)
+    if kind is not NoError:
+        raise kind
+    offsets = await admin.list_consumer_group_offsets(group)
+    return (
+        state,
+        len(members),
+        {place: found.offset for place, found in offsets.items() if found.offset >= 0},
+    )
 
 
 async def _lags(
@@ -94,7 +121,7 @@ async def _lags(
             for place, lag in lags.items()
         )
     finally:
-        await consumer.stop()
+        await stop_in_time(consumer.stop())
 
 
 async def _first_times(

@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from hubblewatch.kafka.connection import connection_arguments
+from hubblewatch.kafka.stopping import stop_in_time
 from hubblewatch.kafka.trouble import explain
 from hubblewatch.settings import KafkaSettings
 
@@ -62,4 +63,4 @@ async def read_tail(
     except (OSError, KafkaError) as error:
         raise explain(error, settings, topic) from error
     finally:
-        await consumer.stop()
+        await stop_in_time(consumer.stop())

@@ -9,10 +9,9 @@ from aiokafka.errors import KafkaError
 
 from hubblewatch.kafka.connection import connection_arguments
 from hubblewatch.kafka.pacing import pace
+from hubblewatch.kafka.stopping import stop_in_time
 from hubblewatch.kafka.trouble import explain
 from hubblewatch.settings import KafkaSettings
-
-CLOSE_TIMEOUT_SECONDS = 3.0
 
 
 async def try_transaction(settings: KafkaSettings, transactional_id: str, seconds: float) -> None:
@@ -34,16 +33,9 @@ async def try_transaction(settings: KafkaSettings, transactional_id: str, second
 
 
 async def _stop(producer: AIOKafkaProducer) -> None:
-    """Stop a producer; one whose broker is away does not stop by itself."""
-    stopping = asyncio.ensure_future(producer.stop())
-    done, _ = await asyncio.wait({stopping}, timeout=CLOSE_TIMEOUT_SECONDS)
-    if done:
-        stopping.exception()
-        return
-    stopping.cancel()
+    """Stop a producer, and the sender that would go on trying without end."""
+    await stop_in_time(producer.stop())
     sender = producer._sender.sender_task
-    if sender is not None:
+    if sender is not None and not sender.done():
         sender.cancel()
-    await asyncio.wait(
-        [stopping, asyncio.ensure_future(producer.client.close())], timeout=CLOSE_TIMEOUT_SECONDS
-    )
+        await stop_in_time(producer.client.close())

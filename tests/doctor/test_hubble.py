@@ -29,6 +29,7 @@ from hubblewatch.doctor.result import CheckResult, Status
 from hubblewatch.doctor.visibility import check_layer7, check_losses, check_policy_verdicts
 from hubblewatch.flow.schema import DNS, EventType, Flow, Layer7
 from hubblewatch.settings import FlowFilterSettings, HubbleSettings, HubbleTLSSettings, Settings
+from hubblewatch.source.hubble import survey as survey_module
 from hubblewatch.source.hubble.certificate import ServerCertificate
 from hubblewatch.source.hubble.counts import ReconnectReason
 from hubblewatch.source.hubble.proto import observer_pb2, relay_pb2
@@ -53,7 +54,7 @@ class ScriptedSurvey:
         return self._reports.pop(0) if len(self._reports) > 1 else self._reports[0]
 
     def sample(
-        self, number: int, seconds: float, only: FlowFilterSettings | None = None
+        self, number: int, seconds: float, nodes: int = 1, only: FlowFilterSettings | None = None
     ) -> FlowSample:
         self._ask()
         return self._sample
@@ -298,6 +299,22 @@ def test_a_sample_ends_in_time_with_what_came(observer: Observer) -> None:
     with HubbleSurvey(settings_of(observer).hubble) as survey:
         sample = survey.sample(100, 0.5)
     assert ([flow.uuid for flow in sample.flows], sample.is_complete) == (["a", "b"], False)
+
+
+def test_of_relays_flows_the_newest_are_kept_and_each_node_is_asked_for_its_share(
+    observer: Observer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(survey_module, "MAX_MESSAGES", 2)
+    observer.add("a", "b", "c", "d")
+    with HubbleSurvey(settings_of(observer).hubble) as survey:
+        sample = survey.sample(300, 0.5, nodes=3)
+    assert [flow.uuid for flow in sample.flows] == ["c", "d"]
+    assert [request.number for request in observer.requests] == [100]
+
+
+def test_a_sample_that_is_cut_short_says_nothing_of_clocks() -> None:
+    sample = FlowSample(flows(1), newest_ns=round((NOW - 600) * 1e9), is_complete=False)
+    assert check_clock(sample, NOW, 100.0).status is Status.SKIP
 
 
 def test_a_namespaces_flows_are_asked_for_by_its_name(observer: Observer) -> None:

@@ -51,7 +51,7 @@ class Survey(Protocol):
         ...
 
     def sample(
-        self, number: int, seconds: float, only: FlowFilterSettings | None = None
+        self, number: int, seconds: float, nodes: int = 1, only: FlowFilterSettings | None = None
     ) -> FlowSample:
         """Give some of the last flows; raise HubbleTroubleError."""
         ...
@@ -88,7 +88,7 @@ def check_hubble(settings: Settings, tools: HubbleTools) -> list[CheckResult]:
             server = f"Hubble {before.version}" if before.version else "Hubble"
             results.append(passed(CONNECTION, f"{server} answers at {hubble.address}"))
             results.append(check_tls(hubble, tools))
-            sample = survey.sample(SAMPLE_FLOWS, SAMPLE_SECONDS)
+            sample = survey.sample(SAMPLE_FLOWS, SAMPLE_SECONDS, len(before.rings))
             now = tools.clock()
             tools.pause(max(0.0, RATE_SECONDS - (tools.steady() - began)))
             after, seconds = survey.status(), tools.steady() - began
@@ -193,6 +193,8 @@ def check_clock(sample: FlowSample, now: float, rate: float) -> CheckResult:
     if ahead > AHEAD_SECONDS:
         what = f"the newest flow is {ahead:,.1f} s in the future of this machine"
         return warned(CLOCK, what, remedy)
+    if not sample.is_complete:
+        return skipped(CLOCK, "the newest flow did not come in time to compare with")
     if -ahead > BEHIND_SECONDS and rate > BUSY_RATE:
         what = f"{rate:,.0f} flows/s, yet the newest is {-ahead:,.0f} s old by this machine's clock"
         return warned(CLOCK, what, remedy)

@@ -124,7 +124,8 @@ def last_flows(namespace: str, settings: Settings, tools: HubbleTools) -> FlowGl
     """Read the namespace's last flows from Hubble; raises HubblewatchError."""
     only = FlowFilterSettings(namespaces=(namespace,))
     with tools.survey(settings.hubble) as survey:
-        sample = survey.sample(SAMPLE_FLOWS, SAMPLE_SECONDS, only)
+        nodes = len(survey.status().rings)
+        sample = survey.sample(SAMPLE_FLOWS, SAMPLE_SECONDS, nodes, only)
     return glance(sample.flows, since_ns=round((tools.clock() - MINUTES * 60) * 1e9))
 
 

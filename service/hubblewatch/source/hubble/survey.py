@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,6 +19,12 @@ from hubblewatch.source.hubble.reading import GET_FLOWS
 from hubblewatch.source.hubble.request import flow_filters
 from hubblewatch.source.hubble.response import ResponseReader
 from hubblewatch.source.hubble.trouble import explain
+
+LEAST_OF_NODE = 20
+"""Flows to ask of each node of a large cluster, at least."""
+
+MAX_MESSAGES = 20_000
+"""Messages of a sample that are kept, about 1.5 kB each."""
 
 
 class RingStatus(Struct, frozen=True):
@@ -92,19 +99,20 @@ class HubbleSurvey:
         )
 
     def sample(
-        self, number: int, seconds: float, only: FlowFilterSettings | None = None
+        self, number: int, seconds: float, nodes: int = 1, only: FlowFilterSettings | None = None
     ) -> FlowSample:
-        """Read the last ``number`` flows (of each node), for ``seconds`` at most.
+        """Read the last ``number`` flows or so of ``nodes`` in all, for ``seconds`` at most.
 
         Without ``only`` the settings' own filters hold.
         """
         settings = self._settings
         request = observer_pb2.GetFlowsRequest(
-            number=number,
+            # Relay gives so many of each node, oldest first.
+            number=max(number // max(nodes, 1), LEAST_OF_NODE),
             whitelist=flow_filters(settings.only if only is None else only),
             blacklist=flow_filters(settings.without) if only is None else [],
         ).SerializeToString()
-        messages, is_complete = self._read(request, number, seconds)
+        messages, is_complete = self._read(request, number if nodes <= 1 else None, seconds)
         rejects: list[Reject] = []
         lines, times = ResponseReader(settings.address, rejects.append).read(messages)
         lost: Counter[str] = Counter()
@@ -117,15 +125,18 @@ class HubbleSurvey:
                 lost[str(line.lost_events.source)] += int(line.lost_events.num_events_lost)
         return FlowSample(tuple(flows), newest, dict(lost), len(rejects), is_complete)
 
-    def _read(self, request: bytes, number: int, seconds: float) -> tuple[list[bytes], bool]:
-        messages: list[bytes] = []
+    def _read(
+        self, request: bytes, number: int | None, seconds: float
+    ) -> tuple[Sequence[bytes], bool]:
+        """Read to the end, or up to ``number``; the newest are kept."""
+        messages: deque[bytes] = deque(maxlen=MAX_MESSAGES)
         call = self._channel.unary_stream(
             GET_FLOWS, request_serializer=None, response_deserializer=None
         )(request, timeout=seconds, metadata=self._metadata)
         try:
             for message in call:
                 messages.append(message)
-                if len(messages) >= number:
+                if number is not None and len(messages) >= number:
                     break
         except grpc.RpcError as error:
             if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -12,7 +14,9 @@ from tests.source.hubble.observer import Observer, loss_now
 
 from hubblewatch.errors import ConfigurationError
 from hubblewatch.export.command import Command, Wishes
-from hubblewatch.settings import HubbleSettings, Settings
+from hubblewatch.export.serving import ServedExport
+from hubblewatch.kafka.publisher import Publisher
+from hubblewatch.settings import HubbleSettings, KafkaSettings, ServeSettings, Settings
 from hubblewatch.source.hubble.live import LiveSource
 from hubblewatch.source.hubble.stream import HubbleStream
 
@@ -88,6 +92,42 @@ async def test_what_hubble_still_has_of_the_time_before_the_connection_is_publis
     stop.set()
     await running
     assert one.router.counts.late == 0
+
+
+async def test_the_source_is_shown_and_a_hubble_that_is_away_is_not_unhealthy(
+    observer: Observer,
+) -> None:
+    one, source, stop = exporter(Memory()), live(observer), asyncio.Event()
+    publisher = Publisher(KafkaSettings(), ("flows",))
+    served = ServedExport(one, publisher, ServeSettings(port=0), source)
+    running = asyncio.create_task(one.run(source, stop))
+    with served.served():
+        await until(lambda: bool(observer.requests))
+        observer.add("a", "b")
+        await until(lambda: source.complete_through_ns > 0)
+        served.observe()
+        metrics = await asyncio.to_thread(asked, served.address, "/metrics")
+        assert "hubblewatch_source_flows_total 2.0" in metrics
+        assert "hubblewatch_source_connected 1.0" in metrics
+        await asyncio.to_thread(observer.stop)
+        await until(lambda: not source.counts.connected)
+        taken = source.taken
+        await until(lambda: source.taken > taken)
+        served.observe()
+        metrics = await asyncio.to_thread(asked, served.address, "/metrics")
+        assert "hubblewatch_source_connected 0.0" in metrics
+        report = json.loads(await asyncio.to_thread(asked, served.address, "/healthz"))
+        assert report["components"]["source"]["healthy"]
+        assert report["components"]["source"]["lag"] == 1
+        assert report["components"]["source"]["seconds_without_progress"] < 3
+    stop.set()
+    await running
+
+
+def asked(address: str, path: str) -> str:
+    with urllib.request.urlopen(f"http://{address}{path}", timeout=5) as answer:
+        body: bytes = answer.read()
+    return body.decode()
 
 
 @pytest.mark.parametrize(

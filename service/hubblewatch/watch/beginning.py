@@ -10,10 +10,15 @@ from msgspec import Struct, field
 from hubblewatch.errors import ConfigurationError
 from hubblewatch.flow.timestamp import format_seconds
 from hubblewatch.pipeline import Pipeline, Resume
+from hubblewatch.settings import HubbleSettings
 from hubblewatch.state import Checkpoint, Record, changes, checkpoint_record, restore
 
 CLOCK_TOLERANCE_SECONDS = 3_600
 """A state from further ahead is of a wrong clock, and would make all flows late."""
+
+EXPECTED_FLOWS = 5
+"""A node is missed when so many of its flows were to be expected within the overlap, and none came.
+The ring of a quieter one reaches back for hours, and its silence says nothing."""
 
 _log = logging.getLogger(__name__)
 
@@ -36,13 +41,13 @@ def closing_records(pipeline: Pipeline) -> list[Record]:
 
 
 def go_on(
-    pipeline: Pipeline, records: Iterable[Record], now: int, max_resume_seconds: float
+    pipeline: Pipeline, records: Iterable[Record], now: int, hubble: HubbleSettings
 ) -> Beginning:
     """Take up a state into a fresh pipeline; ``now`` is in epoch seconds.
 
     Windows of which flows may still be there are judged, as complete as they turn out to be; those
-    longer ago than ``max_resume_seconds`` are left out. Raises ConfigurationError where the state
-    is from the future.
+    longer ago than ``hubble.max_resume_seconds`` are left out. Raises ConfigurationError where the
+    state is from the future.
     """
     found = restore(pipeline, records)
     for broken in found.broken:
@@ -59,7 +64,7 @@ def go_on(
             "set the clock, or name another file"
         )
     first = through + 1 - pipeline.lookback_windows
-    earliest = int(now - max_resume_seconds)
+    earliest = int(now - hubble.max_resume_seconds)
     if first * size < earliest:
         first = earliest // size + 1
     pipeline.resume(Resume(first - 1), max(through, first - 1))
@@ -71,5 +76,9 @@ def go_on(
             format_seconds((through + 1) * size),
         )
     habits = pipeline.memory.stream.nodes.nodes
-    rates = {name: habit.usual / size for name, habit in habits.items()}
+    rates = {
+        name: habit.usual / size
+        for name, habit in habits.items()
+        if habit.usual / size * hubble.overlap_seconds >= EXPECTED_FLOWS
+    }
     return Beginning(min(first * size, now) * 1_000_000_000, rates, unseen)

@@ -54,7 +54,7 @@ class HubbleWatch:
         if state is not None:
             now = clock_ns() // SECOND_NS
             records = state.records()
-            self.beginning = go_on(self.pipeline, records, now, settings.hubble.max_resume_seconds)
+            self.beginning = go_on(self.pipeline, records, now, settings.hubble)
         self.stream = HubbleStream(
             settings.hubble,
             self._refuse,

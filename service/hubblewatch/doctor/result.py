@@ -50,10 +50,23 @@ def skipped(check: str, why: str, remedy: str = "") -> CheckResult:
 
 def told(check: str, error: Exception) -> CheckResult:
     """Give a failure from an error whose words are ``what is wrong; what to do``."""
-    what, _, remedy = str(error).partition("; ")
+    what, remedy = _halves(str(error))
     return failed(check, what, remedy)
 
 
 def has_failed(results: Sequence[CheckResult]) -> bool:
     """Tell whether anything is broken."""
     return any(result.status is Status.FAIL for result in results)
+
+
+def _halves(text: str) -> tuple[str, str]:
+    """Split at the first semicolon that is not in parentheses, where other programs' words are."""
+    depth = 0
+    for place, character in enumerate(text):
+        if character == "(":
+            depth += 1
+        elif character == ")":
+            depth = max(0, depth - 1)
+        elif depth == 0 and text.startswith("; ", place):
+            return text[:place], text[place + 2 :]
+    return text, ""

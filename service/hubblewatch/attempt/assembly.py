@@ -87,6 +87,10 @@ class Assembly:
         second = NEVER
         tcp_flows = udp_flows = flows = forwarded = 0
         telling = _TELLING
+        talk, back = EVENT | e.TALK, e.BACK
+        reply, request, proxy = e.REPLY, e.REQUEST, e.PROXIED
+        points = _POINTS
+        checked = NEVER
         answered = False
         intake: Intake | None = None
         given: Line | None = None
@@ -101,22 +105,25 @@ class Assembly:
             except TimestampError as error:
                 self._on_bad_time(line, error)
                 continue
-            if second >= wake:
-                given = line
-                break
-            if not window_start <= second < window_end:
-                number = second // size
-                if number <= self.closed_through:
-                    self.counts.late += 1
-                    continue
-                if answered and intake is not None:
-                    intake.answers = True
-                    answered = False
-                intake = self.window(number)
-                nodes = intake.nodes
-                proxied = intake.proxied
-                window_start = number * size
-                window_end = window_start + size
+            if second != checked:
+                # Most flows share their second with the one before.
+                if second >= wake:
+                    given = line
+                    break
+                if not window_start <= second < window_end:
+                    number = second // size
+                    if number <= self.closed_through:
+                        self.counts.late += 1
+                        continue
+                    if answered and intake is not None:
+                        intake.answers = True
+                        answered = False
+                    intake = self.window(number)
+                    nodes = intake.nodes
+                    proxied = intake.proxied
+                    window_start = number * size
+                    window_end = window_start + size
+                checked = second
             flows += 1
             nodes[flow.node_name or line.node_name] += 1
             is_reply = flow.is_reply
@@ -151,21 +158,21 @@ class Assembly:
                 elif flags.RST:
                     bits = EVENT | e.RESET
                 else:
-                    bits = EVENT | e.TALK
+                    bits = talk
             elif (datagram := layer4.UDP) is not None:
                 udp_flows += 1
                 table = udp_table
                 protocol = UDP
                 source_port = datagram.source_port
                 destination_port = datagram.destination_port
-                bits = EVENT | e.TALK
+                bits = talk
             elif (datagram := layer4.SCTP) is not None:
                 self.counts.protocols["sctp"] += 1
                 table = sctp_table
                 protocol = SCTP
                 source_port = datagram.source_port
                 destination_port = datagram.destination_port
-                bits = EVENT | e.TALK
+                bits = talk
             elif (message := layer4.ICMPv4 or layer4.ICMPv6) is not None:
                 self.counts.protocols["icmp"] += 1
                 table = icmp_table
@@ -179,20 +186,16 @@ class Assembly:
             if kind == TRACE and verdict == "FORWARDED":
                 forwarded += 1
                 if is_reply:
-                    bits |= e.REPLY
+                    bits |= reply
                 elif is_reply is False:
-                    bits |= e.REQUEST
+                    bits |= request
                 elif flow.reply:
-                    bits |= e.REPLY
+                    bits |= reply
                     answered = True
-                point = flow.trace_observation_point
-                if point == "TO_ENDPOINT":
-                    bits |= e.DELIVERED
-                elif point == "TO_PROXY":
-                    bits |= e.PROXIED
-                    proxied.add((destination, destination_port))
-                elif point in ("TO_OVERLAY", "TO_NETWORK"):
-                    bits |= e.LEFT
+                if seen := points.get(flow.trace_observation_point):
+                    bits |= seen
+                    if seen == proxy:
+                        proxied.add((destination, destination_port))
             else:
                 verdicts[verdict_name(verdict)] += 1
                 more = other_bits(flow, kind)
@@ -210,7 +213,7 @@ class Assembly:
             else:
                 key = (destination, destination_port, source, source_port)
                 forth = False
-                bits <<= e.BACK
+                bits <<= back
             connection = table.get(key)
             if connection is None:
                 connection = self._begin(table, key, protocol, second, flow, forth)
@@ -436,6 +439,14 @@ _SEEN_AT_HIGH = e.DELIVERED | e.LEFT << e.BACK
 _TELLING_FORTH = e.PARTY | e.LEFT | e.DELIVERED | e.DENIED | e.DROPPED | e.RESET
 _TELLING = _TELLING_FORTH | _TELLING_FORTH << e.BACK
 """Bits whose first event is worth reading whole: a new vantage point, policies, a failure."""
+
+_POINTS: dict[str | int, int] = {
+    "TO_ENDPOINT": e.DELIVERED,
+    "TO_PROXY": e.PROXIED,
+    "TO_OVERLAY": e.LEFT,
+    "TO_NETWORK": e.LEFT,
+}
+"""What the place where a packet was seen tells."""
 
 _WORTH_SHOWING = (e.DENIED | e.DROPPED | e.RESET) | (e.DENIED | e.DROPPED | e.RESET) << e.BACK
 

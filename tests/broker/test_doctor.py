@@ -17,6 +17,7 @@ from hubblewatch.kafka.connection import connection_arguments
 from hubblewatch.kafka.group import group_lag
 from hubblewatch.kafka.topic_admin import apply_topics, check_topics
 from hubblewatch.kafka.topics import topic_names
+from hubblewatch.kafka.trouble import KafkaTroubleError, TroubleKind
 from hubblewatch.settings import KafkaSettings, Settings, WorkerSettings
 
 WINDOW = {
@@ -90,10 +91,11 @@ async def test_the_lag_is_counted_from_what_the_group_committed(settings):
     assert all(0 <= time.time() - at / 1000 < 60 for at in sent[1:])
 
 
-def test_who_has_no_rights_is_told_in_plain_words(kafka, authority, topic_prefix, settings):
-    asyncio.run(apply_topics(settings.kafka))
+@pytest.fixture
+def bobs(kafka, authority, topic_prefix):
+    """Settings of a user who may log in, and nothing else."""
     login = {"username": "bob", "password": "bob-secret", "mechanism": "PLAIN"}
-    bobs = KafkaSettings(
+    return KafkaSettings(
         bootstrap_servers=kafka.address("SASL_SSL"),
         topic_prefix=topic_prefix,
         partitions=3,
@@ -101,12 +103,26 @@ def test_who_has_no_rights_is_told_in_plain_words(kafka, authority, topic_prefix
         security={"protocol": "SASL_SSL", "ca_file": authority.ca_file} | login,
     )
 
+
+def test_who_has_no_rights_is_told_in_plain_words(bobs, settings):
+    asyncio.run(apply_topics(settings.kafka))
+
     found = checked(settings.model_copy(update={"kafka": bobs}))
 
     assert "does not allow user bob to use this topic" in found["kafka.topics"].detail
     assert found["kafka.transactions"].status == "fail"
     assert "user bob" in found["kafka.transactions"].detail
     assert "transactional id" in found["kafka.transactions"].remedy
+
+
+async def test_who_may_not_see_the_group_is_told_in_plain_words(bobs, settings):
+    flows = topic_names(bobs).flows
+
+    with pytest.raises(KafkaTroubleError) as met:
+        await group_lag(bobs, settings.worker.group, flows, 3)
+
+    assert met.value.kind is TroubleKind.NOT_AUTHORIZED
+    assert "does not allow user bob to use this consumer group" in met.value.reason
 
 
 def test_a_namespace_shows_its_last_windows_and_active_incidents(settings):

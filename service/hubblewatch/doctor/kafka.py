@@ -186,7 +186,8 @@ def judge_lag(found: GroupLag, group: str, now: float, usual_seconds: float) -> 
     )
     oldest = min((lag.timestamp_ms for lag in lags if lag.timestamp_ms is not None), default=None)
     age = None if oldest is None else max(0.0, now - oldest / 1000)
-    what = f"group {group}, {found.members} members, {total:,} records not yet done with"
+    members = f"{found.members} member{'' if found.members == 1 else 's'}"
+    what = f"group {group}, {members}, {total:,} records not yet done with"
     if of_each:
         what += f" (by partition {of_each})"
     if age is not None:

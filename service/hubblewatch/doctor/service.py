@@ -70,7 +70,8 @@ def check_health(pages: Pages) -> CheckResult:
     if not report.healthy:
         remedy = "see its log; a restart goes on from the last commit"
         return failed(HEALTH, f"stuck: {', '.join(stuck)}", remedy)
-    return passed(HEALTH, f"healthy, {len(report.components)} components")
+    count = len(report.components)
+    return passed(HEALTH, f"healthy, {count} component{'' if count == 1 else 's'} at work")
 
 
 def check_ready(pages: Pages) -> CheckResult:

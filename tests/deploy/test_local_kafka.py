@@ -182,7 +182,7 @@ class Script:
 
 
 def test_a_broker_that_ends_at_once_is_told_with_the_end_of_its_log(tmp_path):
-    script = "for n in range(50): print('line', n)\nraise SystemExit('the reason')"
+    script = "for n in range(50): print('line', n, flush=True)\nraise SystemExit('the reason')"
     node = KafkaNode(tmp_path / "node", engine=Script(script))
 
     with pytest.raises(KafkaStartError, match=r"(?s)ended with code 1;.*the reason") as met:

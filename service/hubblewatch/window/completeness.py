@@ -19,6 +19,9 @@ LOSS_NOTICED_LATE_SECONDS = 2
 _RATE = 0.2
 
 
+STREAM_GAP = "stream-gap"
+"""What our own reader missed while it was not connected: an estimate."""
+
 _LOSS_SOURCES: dict[str | int, str] = {
     1: "PERF_EVENT_RING_BUFFER",
     2: "OBSERVER_EVENTS_QUEUE",
@@ -29,7 +32,7 @@ _LOSS_SOURCES: dict[str | int, str] = {
 def loss_source(source: str | int) -> str:
     """Give the name of a loss's source, ``other`` for one that is not known: a closed set."""
     name = _LOSS_SOURCES.get(source, str(source))
-    return name if name in _LOSS_SOURCES.values() else "other"
+    return name if name == STREAM_GAP or name in _LOSS_SOURCES.values() else "other"
 
 
 def windows_of_loss(second: int, size: int) -> set[int]:

@@ -212,11 +212,11 @@ def bare_envelopes(envelopes: list[bytes]) -> float:
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--lines", type=int, default=600_000)
-    parser.add_argument("--plain-lines", type=int, default=20_000)
+    parser.add_argument("--lines", type=int, default=1_200_000)
+    parser.add_argument("--plain-lines", type=int, default=5_000)
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument(
-        "--rate", type=float, default=200.0, help="connections a second; some ten lines each"
+        "--rate", type=float, default=400.0, help="connections a second; some ten lines each"
     )
     parser.add_argument("--port", type=int, default=19_464)
     options = parser.parse_args()

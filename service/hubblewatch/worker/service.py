@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import logging
 import random
 import signal
@@ -78,6 +79,10 @@ class WorkerService:
         )
         self._suppressions = open_suppressions(settings, time.monotonic)
         self._model = open_model(settings, time.monotonic)
+        if self._model is not None:
+            # Loaded at the first window they would hold the event loop for half a second.
+            importlib.import_module("hubblewatch.model.forest")
+            importlib.import_module("hubblewatch.model.measure")
         self._partitions = Partitions(
             self._build_pipeline,
             lambda number: make_ledger(number, ledger_settings),

@@ -65,7 +65,8 @@ app.main()
 """
 
 
-def _environment(bootstrap: str, port: int) -> dict[str, str]:
+def environment_of(bootstrap: str, port: int) -> dict[str, str]:
+    """Give the variables for a program of ours that uses this Kafka."""
     return os.environ | {
         "HUBBLEWATCH_KAFKA__BOOTSTRAP_SERVERS": bootstrap,
         "HUBBLEWATCH_KAFKA__PARTITIONS": str(PARTITIONS),
@@ -110,7 +111,7 @@ def worker(environment: dict[str, str], port: int) -> Iterator[psutil.Process]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        _wait(lambda: _get(port, "/readyz") is not None, "the worker is ready")
+        wait_for(lambda: _get(port, "/readyz") is not None, "the worker is ready")
         yield psutil.Process(process.pid)
     finally:
         process.terminate()
@@ -120,11 +121,12 @@ def worker(environment: dict[str, str], port: int) -> Iterator[psutil.Process]:
 def worker_seconds(process: psutil.Process, before: float, port: int, flows: int) -> float:
     """Wait until the worker has counted all flows; give its processor seconds since ``before``."""
     # Seldom: a scrape costs the worker some milliseconds.
-    _wait(lambda: _flows(port) >= flows, f"the worker counted {flows} flows", every=2.0)
+    wait_for(lambda: flows_counted(port) >= flows, f"the worker counted {flows} flows", every=2.0)
     return sum(process.cpu_times()[:2]) - before
 
 
-def _flows(port: int) -> int:
+def flows_counted(port: int) -> int:
+    """Give the flows that a worker says it counted; 0 while it does not answer."""
     text = _get(port, "/metrics") or ""
     return int(
         sum(
@@ -143,11 +145,14 @@ def _get(port: int, path: str) -> str | None:
         return None
 
 
-def _wait(is_so: Callable[[], bool], what: str, every: float = 0.5) -> None:
-    end = time.monotonic() + TIMEOUT_SECONDS
+def wait_for(
+    is_so: Callable[[], bool], what: str, every: float = 0.5, within: float = TIMEOUT_SECONDS
+) -> None:
+    """Wait until something is so; end the program if it is not in time."""
+    end = time.monotonic() + within
     while not is_so():
         if time.monotonic() > end:
-            raise SystemExit(f"not within {TIMEOUT_SECONDS:.0f} s: {what}")
+            raise SystemExit(f"not within {within:.0f} s: {what}")
         time.sleep(every)
 
 
@@ -224,7 +229,7 @@ def main() -> None:
         folder = Path(name)
         path = write_recording(folder, options.lines, options.seed, options.rate)
         with KafkaNode(folder / "kafka") as node:
-            environment = _environment(node.bootstrap, options.port)
+            environment = environment_of(node.bootstrap, options.port)
             subprocess.run(
                 [*HUBBLEWATCH, "topics", "--apply"],
                 env=environment,

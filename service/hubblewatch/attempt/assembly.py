@@ -263,6 +263,12 @@ class Assembly:
         intake = self.windows.pop(number, None)
         if intake is not None:
             self._aging.setdefault(number, []).extend(intake.connections)
+            for connection in intake.connections:
+                if connection.first // self.size == number:
+                    # Counted: from now on it is only remembered, and no event tells it anything.
+                    connection.uuid = ""
+                    connection.policies = None
+                    connection.settled = _EVERYTHING
         end = (number + 1) * self.size
         oldest_kept = end - self.idle - self.size
         for aged in sorted(n for n in self._aging if (n + 1) * self.size <= oldest_kept):
@@ -283,7 +289,11 @@ class Assembly:
         flow: Flow,
         forth: bool,
     ) -> Connection:
-        key = (intern(key[0]), key[1], intern(key[2]), key[3])
+        low, high = key[1], key[3]
+        if 0 <= low <= high < len(_PORTS):
+            # One object for each port and address: the table holds hundreds of thousands.
+            low, high = _PORTS[low], _PORTS[high]
+        key = (intern(key[0]), low, intern(key[2]), high)
         source, destination = self.peers.of(flow.source), self.peers.of(flow.destination)
         number = second // self.size
         connection = Connection(
@@ -419,6 +429,9 @@ class Assembly:
         key = (connection.key, connection.protocol, flow.node_name or node, flow.time, kind)
         self.window(second // self.size).weights[key] = (connection, bits, weight)
 
+
+_EVERYTHING = -1
+_PORTS = tuple(range(65_536))
 
 _IMPROVABLE = frozenset(
     {

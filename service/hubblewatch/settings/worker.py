@@ -19,8 +19,8 @@ class WorkerSettings(SettingsBlock):
     session_timeout_seconds: float = Field(default=30.0, ge=6, le=300)
     """A worker that is not heard from for so long loses its partitions to the others."""
 
-    buffered_records: int = Field(default=64, ge=1, le=4096)
-    """Records held in memory ahead of the counting; a record has up to some hundred lines."""
+    buffered_records: int = Field(default=24, ge=1, le=4096)
+    """Records held in memory ahead of the counting; one has up to half a megabyte."""
 
     quiet_after_seconds: float = Field(default=15.0, ge=1, le=3600)
     """Without heartbeats: when all is read and nothing came for so long, time goes on by the

@@ -73,7 +73,13 @@ def test_below_the_chosen_level_nothing_is_written():
     assert logged(lambda log: log.info("quiet"), level="warning") == ""
 
 
-def test_libraries_are_heard_from_warning_on():
+def test_libraries_are_heard_from_warning_on(monkeypatch):
+    # Commands run by other tests in this process limit what it may say.
+    library = logging.getLogger("aiokafka")
+    for name, value in (("filters", []), ("disabled", False), ("propagate", True)):
+        monkeypatch.setattr(library, name, value)
+    library.setLevel(logging.NOTSET)
+
     def write(_):
         logging.getLogger("aiokafka").info("chatter")
         logging.getLogger("aiokafka").warning("broker gone")

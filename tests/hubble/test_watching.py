@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
+
+import pytest
 
 from hubblewatch.settings import HubbleSettings, Settings, WindowSettings
 from hubblewatch.settings.forest import ModelSettings
@@ -48,6 +51,10 @@ def watched(address, path, windows):
     return kept.closed, watch
 
 
+@pytest.mark.skipif(
+    os.environ.get("HUBBLEWATCH_REQUIRE_PACE") != "1",
+    reason="two seconds of lateness want a machine that is not busy: HUBBLEWATCH_REQUIRE_PACE=1",
+)
 def test_a_restart_loses_no_window_and_no_flow_that_hubble_still_has(
     start_agent, start_relay, tmp_path
 ):

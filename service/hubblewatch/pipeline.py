@@ -20,7 +20,7 @@ from hubblewatch.detectors.base import Detector
 from hubblewatch.detectors.finding import Severity
 from hubblewatch.flow.reject import Reject, RejectReason
 from hubblewatch.flow.schema import Census, Heartbeat, Line, LostEvents
-from hubblewatch.flow.timestamp import TimestampError, parse_ns
+from hubblewatch.flow.timestamp import TimestampError, parse_seconds
 from hubblewatch.incident.incidents import Incidents
 from hubblewatch.incident.suppressions import Suppressions
 from hubblewatch.window.census import joined
@@ -241,7 +241,7 @@ class Pipeline:
 
     def _beat(self, line: Line, heartbeat: Heartbeat, closed: list[Closed]) -> None:
         try:
-            if self._is_ahead(parse_ns(heartbeat.watermark) // 1_000_000_000):
+            if self._is_ahead(parse_seconds(heartbeat.watermark)):
                 self._beats_ahead += 1
                 if self._beats_ahead < CONFIRMATIONS:
                     self._on_reject(ahead(line))
@@ -268,7 +268,7 @@ class Pipeline:
         """What the exporter knows of all partitions together."""
         try:
             if line.census is not None:
-                second = parse_ns(line.census.start) // 1_000_000_000
+                second = parse_seconds(line.census.start)
             else:
                 second = self._assembly.second_of(line)
         except TimestampError as error:
@@ -289,7 +289,7 @@ class Pipeline:
         stamp = line.time or lost.last or lost.first
         try:
             count = int(lost.num_events_lost)
-            second = parse_ns(stamp) // 1_000_000_000
+            second = parse_seconds(stamp)
         except (TimestampError, ValueError) as error:
             self._reject(RejectReason.TIME, line, str(error))
             return

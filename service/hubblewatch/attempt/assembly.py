@@ -17,7 +17,7 @@ from hubblewatch.attempt.event import EVENT, TRACE, icmp_bits, other_bits, verdi
 from hubblewatch.attempt.intake import Counts, Intake, Lookup
 from hubblewatch.attempt.peer import Peer, PeerKind, Peers
 from hubblewatch.flow.schema import Flow, Line
-from hubblewatch.flow.timestamp import SecondsCache, TimestampError, parse_ns
+from hubblewatch.flow.timestamp import SecondsCache, TimestampError, parse_seconds
 
 MAX_WEIGHT = 1_000_000_000
 """Flows that one line may stand for; beyond, the number is a broken one."""
@@ -67,7 +67,7 @@ class Assembly:
         """Give the event time of a line in epoch seconds; raise TimestampError."""
         stamp = (line.flow.time if line.flow is not None else "") or line.time
         if stamp[-1:] != "Z":
-            return _shifted(stamp)
+            return parse_seconds(stamp)
         return self._seconds[stamp[:19]]
 
     def take(self, lines: Iterator[Line]) -> Line | None:
@@ -101,7 +101,7 @@ class Assembly:
                 break
             stamp = flow.time or line.time
             try:
-                second = seconds[stamp[:19]] if stamp[-1:] == "Z" else _shifted(stamp)
+                second = seconds[stamp[:19]] if stamp[-1:] == "Z" else parse_seconds(stamp)
             except TimestampError as error:
                 self._on_bad_time(line, error)
                 continue
@@ -462,11 +462,6 @@ _POINTS: dict[str | int, int] = {
 """What the place where a packet was seen tells."""
 
 _WORTH_SHOWING = (e.DENIED | e.DROPPED | e.RESET) | (e.DENIED | e.DROPPED | e.RESET) << e.BACK
-
-
-def _shifted(stamp: str) -> int:
-    """Seconds of a time that is not plainly UTC, or none at all."""
-    return parse_ns(stamp) // 1_000_000_000
 
 
 def _is_better(candidate: Peer, known: Peer) -> bool:

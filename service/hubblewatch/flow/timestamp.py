@@ -54,6 +54,11 @@ def parse_ns(text: str) -> int:
     return seconds * 1_000_000_000 + int((fraction or "").ljust(9, "0"))
 
 
+def parse_seconds(text: str) -> int:
+    """Give whole seconds since the epoch of an RFC 3339 time; raise TimestampError."""
+    return parse_ns(text) // 1_000_000_000
+
+
 class SecondsCache(dict[str, int]):
     """Epoch seconds by the first 19 characters of a UTC time: ``seconds[time[:19]]``.
 

@@ -17,7 +17,7 @@ from hubblewatch.attempt.event import proxied_responder
 from hubblewatch.attempt.opener import source_opened
 from hubblewatch.flow.reject import Reject, RejectReason
 from hubblewatch.flow.schema import Flow, Line, LostEvents, Responder
-from hubblewatch.flow.timestamp import SecondsCache, TimestampError, format_seconds, parse_ns
+from hubblewatch.flow.timestamp import SecondsCache, TimestampError, format_seconds, parse_seconds
 from hubblewatch.kafka.partition import REMEMBERED, partition_of
 from hubblewatch.kafka.pulse import Pulse, PulseSettings
 from hubblewatch.window.jump_guard import ahead
@@ -86,7 +86,7 @@ class Router:
                 continue
             stamp = flow.time or line.time
             try:
-                second = seconds[stamp[:19]] if stamp[-1:] == "Z" else _shifted(stamp)
+                second = seconds[stamp[:19]] if stamp[-1:] == "Z" else parse_seconds(stamp)
             except TimestampError as error:
                 self._refuse(line, str(error))
                 continue
@@ -158,7 +158,7 @@ class Router:
         for line in admitted:
             assert line.flow is not None
             stamp = line.flow.time or line.time
-            self.pulse.reach(parse_ns(stamp) // 1_000_000_000)
+            self.pulse.reach(parse_seconds(stamp))
             self.take((line,))
 
     def _announce(self, flow: Flow, second: int, partition: int) -> None:
@@ -197,7 +197,7 @@ class Router:
     def _lose(self, line: Line, lost: LostEvents) -> None:
         try:
             count = int(lost.num_events_lost)
-            second = parse_ns(line.time or lost.last or lost.first) // 1_000_000_000
+            second = parse_seconds(line.time or lost.last or lost.first)
         except (TimestampError, ValueError) as error:
             self._refuse(line, str(error))
             return
@@ -231,8 +231,3 @@ class _PartitionByNamespace(dict[str, int]):
 
 _REDIRECTED = frozenset({"REDIRECTED", 5})
 _TO_PROXY = frozenset({"TO_PROXY", 1})
-
-
-def _shifted(stamp: str) -> int:
-    """Seconds of a time that is not plainly UTC, or none at all."""
-    return parse_ns(stamp) // 1_000_000_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from hubblewatch.flow.schema import Heartbeat
-from hubblewatch.flow.timestamp import parse_ns
+from hubblewatch.flow.timestamp import parse_seconds
 
 EXPORTER_TIMEOUT_SECONDS = 60
 """An exporter this far behind the foremost one no longer holds the others' windows open."""
@@ -85,7 +85,7 @@ class Watermark:
         changes nothing; a sequence that goes back while the watermark goes on is an exporter that
         was restarted, and shows no gap.
         """
-        watermark = parse_ns(heartbeat.watermark) // 1_000_000_000
+        watermark = parse_seconds(heartbeat.watermark)
         known = self._exporters.get(heartbeat.exporter)
         if known is None:
             if len(self._exporters) >= MAX_EXPORTERS:

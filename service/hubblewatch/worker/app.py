@@ -51,7 +51,7 @@ class AppSettings(Struct, frozen=True):
     client_id: str = "hubblewatch"
     instance: str | None = None
     session_timeout_seconds: float = 30.0
-    buffered_records: int = 64
+    buffered_records: int = 24
     request_timeout_seconds: float = 40.0
 
 

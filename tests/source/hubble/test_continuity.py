@@ -12,8 +12,8 @@ from hubblewatch.flow.schema import Line
 from hubblewatch.flow.timestamp import parse_ns
 from hubblewatch.source.hubble.continuity import Continuity
 from hubblewatch.source.hubble.counts import NodeState, SourceCounts
-from hubblewatch.source.hubble.loss import STREAM_GAP
 from hubblewatch.source.hubble.remembered import Remembered
+from hubblewatch.window.completeness import STREAM_GAP
 
 SECOND = 1_000_000_000
 NOW = (START + 3_600) * SECOND

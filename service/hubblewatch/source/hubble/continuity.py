@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from hubblewatch.flow.schema import Line, LostEvents, NodeStatus
 from hubblewatch.flow.timestamp import TimestampError, parse_ns
 from hubblewatch.source.hubble.counts import NodeState, SourceCounts
-from hubblewatch.source.hubble.loss import STREAM_GAP, format_ns, lines_of_loss
+from hubblewatch.source.hubble.loss import format_ns, lines_of_loss
 from hubblewatch.source.hubble.node import SPELL_NS, Node
 from hubblewatch.source.hubble.remembered import Remembered, flow_key, loss_key
+from hubblewatch.window.completeness import STREAM_GAP
 
 MAX_NODES = 10_000
 """Nodes followed one by one; flows of further ones are handed on without that."""

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from hubblewatch.flow.schema import Line, LostEvents
 from hubblewatch.flow.timestamp import format_seconds
-from hubblewatch.window.completeness import STREAM_GAP
-
-__all__ = ["STREAM_GAP", "Jumps", "format_ns", "lines_of_loss"]
 
 PIECE_NS = 10_000_000_000
 """A loss over a longer time is told in pieces, so that every window gets its share."""

@@ -118,3 +118,14 @@ def test_a_subject_that_stops_again_and_again_is_not_told_for_ever(stream: Strea
             minute(stream, 20)
     assert told[0]
     assert not any(told[2:])
+
+
+def test_the_end_of_a_cron_jobs_long_run_is_quiet(stream: Stream) -> None:
+    nightly = Subject("shop", "report", OUTBOUND)
+    for _ in range(180):
+        attempts(stream.window(STOCK), 30)
+        attempts(stream.window(nightly), 20)
+        stream.window(nightly).pods.clear()
+        stream.window(nightly).pods.add("report-29540640-x7k2p")
+        assert stream.close() == []
+    assert [minute(stream, 0) for _ in range(12)] == [[]] * 12

@@ -66,5 +66,11 @@ def test_every_case_has_a_cluster_of_its_own() -> None:
     assert len(seeds) == len(set(seeds)) == 3 * len(SCENARIOS)
 
 
+def test_what_takes_longer_to_be_known_begins_later() -> None:
+    plan = EvaluationPlan(("workload-stop", "port-scan"), seeds=(1,))
+    begins = [(config.minutes, config.scenarios[0].at_minutes) for _, config in plan.cases()]
+    assert begins == [(124.0, 62.0), (60.0, 30.0)]
+
+
 def test_the_quick_profile_names_attacks() -> None:
     assert all(SCENARIOS[name].kind == "attack" for name in QUICK_ATTACKS)

@@ -68,3 +68,18 @@ ABRUPT = tuple(
     in ("policy-break", "udp-flood", "port-scan", "host-sweep", "connectivity-errors")
 )
 """Attacks that must be found in a recording of ten minutes too, all baselines cold."""
+
+STOPS_AT = 65
+STOP_MINUTES = 78
+"""A subject must have been there for an hour before its silence says anything."""
+
+STOP = Attack(f"workload-stop:at={STOPS_AT}", "silence", windows=10)
+
+NO_STOP = (
+    f"rollout:at={STOPS_AT}",
+    # Half of what it does otherwise in a minute, for an hour, and then no more.
+    f"batch-peak:at=2:for={STOPS_AT}:intensity=0.05",
+    f"node-loss:at={STOPS_AT}",
+    f"exporter-restart:at={STOPS_AT}:intensity=30",
+)
+"""What makes workloads silent, or seem so, without one that stopped."""

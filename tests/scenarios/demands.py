@@ -22,3 +22,11 @@ def assert_found(
     windows = verdict.windows_until(*attack.detectors)
     assert windows is not None, told(verdict.alerts)
     assert 1 <= windows <= attack.windows, told(verdict.alerts)
+
+
+def assert_not_told(
+    detector: str, scenario: str, seed: int, minutes: float, size: Size, rate: float | None = None
+) -> None:
+    alerts = judge(scenario, seed, minutes, size, rate).alerts
+    of_it = [alert for alert in alerts if alert.detector == detector]
+    assert not of_it, told(of_it)

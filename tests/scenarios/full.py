@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from tests.scenarios.cases import ABRUPT, ATTACKS, QUIET, SEEDS, Attack
-from tests.scenarios.demands import assert_found, assert_quiet
+from tests.scenarios.cases import (
+    ABRUPT,
+    ATTACKS,
+    NO_STOP,
+    QUIET,
+    SEEDS,
+    STOP,
+    STOP_MINUTES,
+    Attack,
+)
+from tests.scenarios.demands import assert_found, assert_not_told, assert_quiet
 
 from hubblewatch.simulate import Size
 
@@ -32,3 +41,14 @@ def test_an_attack_is_found_while_all_baselines_are_cold(attack: Attack, seed: i
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_large_cluster_is_quiet(seed: int) -> None:
     assert_quiet("quiet", seed, 15, Size.LARGE)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_workload_that_stops_is_missed(seed: int) -> None:
+    assert_found(STOP, seed, STOP_MINUTES, Size.MEDIUM)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("scenario", NO_STOP)
+def test_nobody_is_missed_who_did_not_stop(scenario: str, seed: int) -> None:
+    assert_not_told("silence", scenario, seed, STOP_MINUTES, Size.MEDIUM)

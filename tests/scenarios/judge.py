@@ -12,6 +12,7 @@ from hubblewatch.detectors.settings import DetectorSettings
 from hubblewatch.flow.decode import decode_lines
 from hubblewatch.flow.reject import Reject
 from hubblewatch.flow.timestamp import parse_ns
+from hubblewatch.incident.suppressions import Suppressions
 from hubblewatch.pipeline import Pipeline, PipelineSettings
 from hubblewatch.simulate import Label, ScenarioSpec, SimulationConfig, Size, Truth, simulate
 
@@ -60,6 +61,7 @@ def judge(
     minutes: float = 60,
     size: Size = Size.MEDIUM,
     rate: float | None = None,
+    suppressions: Suppressions | None = None,
 ) -> Verdict:
     """Simulate one scenario, detect, and give the verdict."""
     config = SimulationConfig(
@@ -74,6 +76,8 @@ def judge(
     pipeline = Pipeline(
         PipelineSettings(), build_detectors(DetectorSettings()), PARENTS, rejects.append
     )
+    if suppressions is not None:
+        pipeline.suppressions = suppressions
     alerts: list[AlertRecord] = []
     windows = 0
     lines = simulate(config, truth)

@@ -13,11 +13,13 @@ from functools import lru_cache
 
 _RANDOM = "[bcdfghjklmnpqrstvwxz2456789]"
 
+_CRON_JOB = rf"(.+?)-\d{{8,10}}(?:-\d+)?-{_RANDOM}{{5}}"
+"""Name, epoch minutes of the schedule, pod suffix; an indexed Job's pod has its index too."""
+
 _FORMS = tuple(
     re.compile(form)
     for form in (
-        # CronJob: name, epoch minutes, pod suffix; an indexed Job's pod has its index too.
-        rf"(.+?)-\d{{8,10}}(?:-\d+)?-{_RANDOM}{{5}}",
+        _CRON_JOB,
         # Deployment: name, hash of the ReplicaSet, pod suffix.
         rf"(.+)-{_RANDOM}{{6,10}}-{_RANDOM}{{5}}",
         # Indexed Job: name, index, pod suffix.
@@ -38,3 +40,9 @@ def workload_from_pod_name(pod_name: str) -> str:
         if match is not None:
             return match.group(1)
     return pod_name
+
+
+@lru_cache(maxsize=65_536)
+def is_scheduled(pod_name: str) -> bool:
+    """Tell whether a CronJob started a pod: it works for a while, and its end is no failure."""
+    return _FORMS[0].fullmatch(pod_name) is not None

@@ -3,14 +3,15 @@
 Signal: a subject that had attempts in nearly every window since it is known, and in each of the
 last ten before it stopped, has none for so many windows that chance cannot explain it: at its
 usual number, or the lower one of its last ten windows, at least twenty attempts are missing, in
-three windows or more. Only windows count that were seen whole: no events lost, no node silent.
+three windows or more. Only windows count that were seen whole: no events lost, no node silent. Pods
+that a CronJob started (their names tell) end of themselves, and are never missed.
 
 It is told once: after ten windows the subject counts as gone, and comes back without a word. One
 that stops and starts again and again is no longer one that is always there. Silent nodes are the
 work of ``source-degraded``.
 
-Known false positives: a workload that was removed, renamed, or scaled to zero, once; a long job
-that ends.
+Known false positives: a workload that was removed, renamed, or scaled to zero, once, for flows do
+not tell that this was meant; a long job that no CronJob started and that ends.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections.abc import Iterable
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from hubblewatch.attempt.workload import is_scheduled
 from hubblewatch.baseline.estimate import BaselineState
 from hubblewatch.baseline.memory import Memory
 from hubblewatch.baseline.past import RECENT_WINDOWS, StreamMemory, SubjectMemory
@@ -28,6 +30,8 @@ from hubblewatch.window.closed import INBOUND, Subject
 from hubblewatch.window.closing import Closing
 
 _SEEN_WELL = 0.99
+_SCHEDULED = "scheduled"
+"""Key in the detector's slot of a subject that a CronJob starts."""
 
 
 class SilenceSettings(BaseModel):
@@ -60,6 +64,7 @@ class Silence:
 
     def inspect(self, closing: Closing, memory: Memory) -> Iterable[Finding]:
         """Give one finding for each subject that stopped some windows ago."""
+        self._note_scheduled(closing, memory)
         seen_since = _seen_since(memory.stream, closing.number)
         latest = closing.number - self._settings.windows
         earliest = max(closing.number - RECENT_WINDOWS, seen_since - 1)
@@ -69,6 +74,14 @@ class Silence:
                 if missing >= self._settings.missing_attempts:
                     yield self._finding(subject, past, closing, missing)
 
+    def _note_scheduled(self, closing: Closing, memory: Memory) -> None:
+        """Pods are known only while they run, so whose they are is noted then."""
+        for window in closing.windows:
+            # The pods of one workload have one form of name, or are replaced by such.
+            pod = next(iter(window.pods), "")
+            if is_scheduled(pod):
+                memory.subject(window.subject).slots.setdefault(self.name, {_SCHEDULED: [1.0]})
+
     def _missing(self, past: SubjectMemory, number: int) -> float:
         """Give how many attempts are missing; 0 for a subject that is not always there."""
         known = past.last - past.first + 1
@@ -76,6 +89,7 @@ class Silence:
         if (
             past.state is not BaselineState.ACTIVE
             or past.windows < self._settings.presence * known
+            or self.name in past.slots
             or len(recent) < RECENT_WINDOWS
             or recent[-1].number - recent[0].number >= RECENT_WINDOWS
         ):

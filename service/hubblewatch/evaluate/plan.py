@@ -51,12 +51,14 @@ class EvaluationPlan(Struct, frozen=True):
                     yield Case(name, kind, intensity, seed), self._config(name, intensity, seed)
 
     def _config(self, name: str, intensity: float, seed: int) -> SimulationConfig:
-        begin = self.minutes * _SETTLING_SHARE
-        length = SCENARIOS[name].minutes or min(_ATTACK_MINUTES, self.minutes - begin - 5)
+        scenario = SCENARIOS[name]
+        minutes = max(self.minutes, scenario.lead_minutes / _SETTLING_SHARE)
+        begin = minutes * _SETTLING_SHARE
+        length = scenario.minutes or min(_ATTACK_MINUTES, minutes - begin - 5)
         return SimulationConfig(
             # Each scenario has clusters of its own: what one cluster is like decides too much.
             seed=seed * 100 + list(SCENARIOS).index(name),
-            minutes=self.minutes,
+            minutes=minutes,
             size=self.size,
             rate=self.rate,
             vantage=Vantage.SOURCE,

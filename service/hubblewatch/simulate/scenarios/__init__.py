@@ -22,6 +22,7 @@ from hubblewatch.simulate.scenarios.sprawl import (
     NamespaceSprawlSlow,
 )
 from hubblewatch.simulate.scenarios.staging import DataStaging, FamiliarPaths
+from hubblewatch.simulate.scenarios.stop import WorkloadStop
 from hubblewatch.simulate.scenarios.udp import UdpFlood, UdpShareShift
 
 _ALL: tuple[type[Scenario], ...] = (
@@ -51,6 +52,7 @@ _ALL: tuple[type[Scenario], ...] = (
     NewService,
     DayCycle,
     ExporterRestart,
+    WorkloadStop,
 )
 
 SCENARIOS: dict[str, type[Scenario]] = {scenario.name: scenario for scenario in _ALL}

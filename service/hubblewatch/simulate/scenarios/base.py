@@ -45,6 +45,8 @@ class Scenario:
     detectors: tuple[str, ...] = ()
     minutes: float | None = None
     """Default length; None lasts until the end of the recording."""
+    lead_minutes: float = 0.0
+    """What its detectors must have seen before, where the usual begin is too soon for them."""
     unit = ""
     """What intensity multiplies."""
 

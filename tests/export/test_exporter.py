@@ -46,6 +46,10 @@ class Memory:
     async def flush(self) -> None:
         await self.room.wait()
 
+    @property
+    def delivered(self) -> int:
+        return len(self.records)
+
     def lines(self) -> list[Line]:
         """All lines of the flow topic, partition by partition."""
         ordered = sorted((r for r in self.records if r[0] == "flows"), key=lambda r: r[1])

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
+from hubblewatch.export.confirmation import Confirmable, Confirmation
 from hubblewatch.export.rejects import Rejects
 from hubblewatch.export.source import Source
 from hubblewatch.kafka.envelope import HEADERS, Envelope, Envelopes
@@ -40,6 +41,11 @@ class Publishes(Protocol):
         """Wait until all that was handed in has arrived."""
         ...
 
+    @property
+    def delivered(self) -> int:
+        """How many records, from the first on, have arrived, with none missing in between."""
+        ...
+
 
 class Exporter:
     """Runs one source through ``router``, ``envelopes`` and ``publisher``, once.
@@ -67,6 +73,8 @@ class Exporter:
         self._topics = topics
         self._wall_clock = wall_clock
         self._outbox: deque[_Record] = deque()
+        self._handed_in = 0
+        self._confirmation: Confirmation | None = None
         # Whoever takes envelopes hands them in before another takes later ones of their partition.
         self._order = asyncio.Lock()
 
@@ -76,6 +84,8 @@ class Exporter:
         Returns when Kafka has it, or, once stopped, after ``STOP_SECONDS`` at most.
         ``closes_last`` ends a whole source with the heartbeat that closes its last window.
         """
+        if isinstance(source, Confirmable):
+            self._confirmation = Confirmation(source)
         stopping = asyncio.create_task(stop.wait())
         reading = asyncio.create_task(self._read(source))
         ticking = asyncio.create_task(self._tick(source))
@@ -111,12 +121,28 @@ class Exporter:
                     self.router.reach(min(int(self._wall_clock()), through))
                     await self._send(self._envelopes.add(self.router.drain()))
                 await self._send(self._envelopes.due())
+                await self._mark(False)
+            if self._confirmation is not None:
+                await self._confirmation.confirm(self._publisher.delivered)
+
+    async def _mark(self, is_last: bool) -> None:
+        """Mark how far the source is, when it is time, once all of its lines are handed in."""
+        confirmation, now = self._confirmation, time.monotonic()
+        if confirmation is None or not (is_last or confirmation.is_due(now)):
+            return
+        # Lines whose time is in doubt are not handed in yet.
+        if not self.router.is_holding:
+            await self._send(self._envelopes.flush())
+            confirmation.mark(now, self._handed_in)
 
     async def _finish(self, is_last: bool) -> None:
         self.router.finish(is_last)
         await self._send(self._envelopes.add(self.router.drain()))
         await self._send(self._envelopes.flush())
+        await self._mark(True)
         await self._publisher.flush()
+        if self._confirmation is not None:
+            await self._confirmation.confirm(self._publisher.delivered)
 
     async def _send(self, envelopes: list[Envelope]) -> None:
         """Hand in envelopes, and rejects; what a cancellation leaves goes first the next time."""
@@ -135,6 +161,7 @@ class Exporter:
                 record.topic, record.partition, record.value, record.headers
             )
             outbox.popleft()
+            self._handed_in += 1
             if record.is_envelope:
                 self.envelopes_sent += 1
                 self.bytes_sent += len(record.value)

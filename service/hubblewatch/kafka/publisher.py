@@ -89,6 +89,7 @@ class Publisher:
         self._silent_seconds = silent_seconds or 3 * settings.request_timeout_seconds
         self._clock = clock
         self._pending: deque[_Pending] = deque()
+        self._handed_in_records = 0
         self._unsent = 0
         """How many at the end of ``_pending`` the present producer was not given yet."""
         self._handed_in = asyncio.Event()
@@ -113,6 +114,7 @@ class Publisher:
         """
         while not self._room.is_set():
             await self._unless_ended(self._room)
+        self._handed_in_records += 1
         self._pending.append(_Pending(topic, partition, value, headers, self._clock()))
         self._unsent += 1
         self.counts.pending_records += 1
@@ -121,6 +123,11 @@ class Publisher:
             self._room.clear()
         self._empty.clear()
         self._handed_in.set()
+
+    @property
+    def delivered(self) -> int:
+        """How many records, counted from the first one handed in, Kafka has without exception."""
+        return self._handed_in_records - len(self._pending)
 
     async def flush(self) -> None:
         """Wait until Kafka has all that was handed in, however long it takes; raises as publish."""

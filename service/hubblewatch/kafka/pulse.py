@@ -67,6 +67,11 @@ class Pulse:
         self._is_pausing = False
         self._nobody: defaultdict[str, int] = defaultdict(int)
 
+    @property
+    def is_holding(self) -> bool:
+        """Whether flows are held until others tell whether their time can be believed."""
+        return self._jumps.is_holding
+
     def judge(self, line: Line, second: int) -> list[Line]:
         """Give the flows to go on with instead of ``line``; ``reach`` each one's time first."""
         admitted = self._jumps.admit(line, second, self._foremost, len(self._habits.nodes))

@@ -60,6 +60,11 @@ class Router:
         self._announced: dict[int, set[tuple[str, int]]] = {}
         self._seconds = SecondsCache()
 
+    @property
+    def is_holding(self) -> bool:
+        """Whether lines were taken that ``drain`` does not give yet: their time is in doubt."""
+        return self.pulse.is_holding
+
     def drain(self) -> list[list[Line]]:
         """Give what was routed since the last call: one list a partition."""
         routed, self._routed = self._routed, [[] for _ in range(self.partitions)]

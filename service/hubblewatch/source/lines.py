@@ -35,25 +35,56 @@ def batches(
     The lines stay in one piece, since splitting them costs a fifth of their decoding. A last line
     without newline counts as one, unless ``chunks`` raises, which leaves it unfinished and unread.
     """
-    number = 1
-    open_line = _OpenLine()
+    cutter = LineCutter(source, on_reject)
     for chunk in chunks:
+        batch = cutter.cut(chunk)
+        if batch is not None:
+            yield batch
+    rest = cutter.rest()
+    if rest is not None:
+        yield rest
+
+
+class LineCutter:
+    """Cuts chunks of ``source`` where lines end; ``number`` is that of the next line."""
+
+    def __init__(self, source: str, on_reject: Callable[[Reject], None], number: int = 1) -> None:
+        self.number = number
+        self._source = source
+        self._on_reject = on_reject
+        self._open_line = _OpenLine()
+
+    @property
+    def open_bytes(self) -> int:
+        """Bytes that came since the last newline."""
+        return self._open_line.length
+
+    def cut(self, chunk: bytes) -> Batch | None:
+        """Give the lines that the chunk completes; None if it completes none."""
+        open_line = self._open_line
         end = chunk.rfind(b"\n") + 1
         if not end:
             open_line.extend(chunk)
-            continue
+            return None
+        number = self.number
         if open_line:
             begin = chunk.find(b"\n")
             open_line.extend(chunk[:begin])
-            block = open_line.close(source, number, on_reject) + chunk[begin:end]
+            block = open_line.close(self._source, number, self._on_reject) + chunk[begin:end]
         else:
             block = chunk[:end]
         count = chunk.count(b"\n")
-        yield Batch(source, number, count, block)
-        number += count
+        self.number += count
         open_line.extend(chunk[end:])
-    if open_line:
-        yield Batch(source, number, 1, open_line.close(source, number, on_reject))
+        return Batch(self._source, number, count, block)
+
+    def rest(self) -> Batch | None:
+        """Give what came since the last newline as a line, at the end of all; None if nothing."""
+        if not self._open_line:
+            return None
+        line = self._open_line.close(self._source, self.number, self._on_reject)
+        self.number += 1
+        return Batch(self._source, self.number - 1, 1, line)
 
 
 class _OpenLine:
@@ -61,25 +92,25 @@ class _OpenLine:
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
-        self._length = 0
+        self.length = 0
 
     def __bool__(self) -> bool:
-        return self._length > 0
+        return self.length > 0
 
     def extend(self, part: bytes) -> None:
         """Take what follows of the line."""
         if not part:
             return
-        self._length += len(part)
-        if self._length <= MAX_LINE_BYTES:
+        self.length += len(part)
+        if self.length <= MAX_LINE_BYTES:
             self._parts.append(part)
         elif len(self._parts) > 1 or len(self._parts[0]) > EXCERPT_BYTES:
             self._parts = [b"".join(self._parts)[:EXCERPT_BYTES]]
 
     def close(self, source: str, number: int, on_reject: Callable[[Reject], None]) -> bytes:
         """Give the whole line and begin the next; an empty one if it was rejected."""
-        line, length = b"".join(self._parts), self._length
-        self._parts, self._length = [], 0
+        line, length = b"".join(self._parts), self.length
+        self._parts, self.length = [], 0
         if length <= MAX_LINE_BYTES:
             return line
         on_reject(

@@ -75,7 +75,7 @@ class _Stream:
                     yield batch
                     continue
                 self._batch, self._at = batch, 0
-                self._times = list(_times(batch, self.time))
+                self._times = list(event_times(batch, self.time))
             end = self._at
             if until is None:
                 end = len(self._batch)
@@ -91,7 +91,7 @@ class _Stream:
                 return
 
 
-def _times(lines: list[Line], time: int) -> Iterator[int]:
+def event_times(lines: list[Line], time: int) -> Iterator[int]:
     """Event times in nanoseconds; a line without a usable one goes with the line before it."""
     second_text, second_ns = "", 0
     for line in lines:
@@ -111,7 +111,7 @@ def _times(lines: list[Line], time: int) -> Iterator[int]:
 
 def _last_time(lines: list[Line]) -> int:
     """Give the time of the last line, which speaks for a batch that is roughly in order."""
-    return next(_times(lines[-1:], _UNKNOWN))
+    return next(event_times(lines[-1:], _UNKNOWN))
 
 
 def _begun(recording: Recording, on_reject: Callable[[Reject], None]) -> tuple[int, _Stream]:
@@ -130,4 +130,4 @@ def _begun(recording: Recording, on_reject: Callable[[Reject], None]) -> tuple[i
 
 
 def _begin(lines: list[Line]) -> int:
-    return next((time for time in _times(lines, 0) if time), 0)
+    return next((time for time in event_times(lines, 0) if time), 0)

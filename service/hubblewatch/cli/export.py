@@ -21,6 +21,14 @@ def export(
             "'hubble') the flows come live from the Hubble of the settings.",
         ),
     ] = None,
+    follow: Annotated[
+        bool,
+        typer.Option(
+            "--follow",
+            help="Follow the agent's export files, over rotations and restarts: those of --from "
+            "(paths or quoted patterns), or of export.follow.files.",
+        ),
+    ] = False,
     speed: Annotated[
         str,
         typer.Option(
@@ -54,7 +62,9 @@ def export(
 
     settings = load_settings(config)
     configure_logging(settings.log)
-    wishes = Wishes(speed=speed, closes_last=final_heartbeat, serves=serve, quiet=quiet)
+    wishes = Wishes(
+        speed=speed, closes_last=final_heartbeat, serves=serve, quiet=quiet, follows=follow
+    )
     outcome = Command(settings, recordings or [], wishes).run()
     if outcome.is_interrupted:
         raise typer.Exit(ExitCode.INTERRUPTED)

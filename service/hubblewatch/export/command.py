@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from typing import Any, BinaryIO, NamedTuple, cast
 
 from msgspec import Struct
+from pydantic import ValidationError
 from rich.console import Console
 
 from hubblewatch.errors import ConfigurationError
@@ -31,7 +32,8 @@ from hubblewatch.kafka.publisher import Publisher
 from hubblewatch.kafka.pulse import PulseSettings
 from hubblewatch.kafka.router import Router
 from hubblewatch.kafka.topics import topic_names
-from hubblewatch.settings import Settings
+from hubblewatch.settings import FollowSettings, Settings
+from hubblewatch.source.export_file.live import FollowedFiles
 from hubblewatch.source.hubble.live import LiveSource
 from hubblewatch.source.hubble.stream import HubbleStream
 from hubblewatch.source.recordings import open_recordings
@@ -49,6 +51,7 @@ class Wishes(Struct, frozen=True):
     closes_last: bool = True
     serves: bool = False
     quiet: bool = False
+    follows: bool = False
 
 
 class Outcome(NamedTuple):
@@ -61,19 +64,22 @@ class Outcome(NamedTuple):
 class Command:
     """One call of ``hubblewatch export``; raises ConfigurationError before anything is read.
 
-    Without ``files`` the flows are those of the live Hubble of the settings.
+    Without ``files`` the flows are those of the live Hubble of the settings, or, if the wish is to
+    follow, of the export files that the settings name.
     """
 
     def __init__(self, settings: Settings, files: list[str], wishes: Wishes) -> None:
         self._settings = settings
         self._wishes = wishes
         self._speed = parse_speed(wishes.speed)
-        self._is_live = files in ([], [HUBBLE])
-        if HUBBLE in files and not self._is_live:
+        self._is_live = wishes.follows or files in ([], [HUBBLE])
+        if HUBBLE in files and (wishes.follows or not self._is_live):
             raise ConfigurationError("--from hubble goes with no other source")
         if self._is_live and self._speed is not None:
             raise ConfigurationError("--speed is for recordings; a live Hubble has its own")
         self._began_ns = time.time_ns()
+        self._rejects = Rejects(time.monotonic)
+        self._followed = self._follow(files) if wishes.follows else None
         self._recordings = [] if self._is_live else open_recordings(files, _standard_input())
         self._errors = Console(stderr=True)
 
@@ -96,7 +102,7 @@ class Command:
         cluster = await self._found((topics.flows, topics.rejects), stop)
         if cluster is None:
             return False
-        rejects = Rejects(time.monotonic)
+        rejects = self._rejects
         partitions = cluster.topics[topics.flows].partitions
         window, export = self._settings.window, self._settings.export
         router = Router(
@@ -121,7 +127,7 @@ class Command:
             max_pending_bytes=export.pending_mib << 20,
         )
         exporter = Exporter(router, envelopes, publisher, rejects, topics)
-        live = self._live_source(rejects) if self._is_live else None
+        live = self._followed or (self._live_source(rejects) if self._is_live else None)
         source: Source = live or RecordingSource(self._recordings, rejects.take)
         if self._speed is not None:
             source = PacedSource(source, self._speed)
@@ -143,6 +149,22 @@ class Command:
         if not self._wishes.quiet:
             print_summary(self._errors, exporter, publisher.counts, time.monotonic() - begin)
         return is_whole
+
+    def _follow(self, files: list[str]) -> FollowedFiles:
+        follow = self._settings.export.follow
+        if files:
+            try:
+                follow = FollowSettings.model_validate(follow.model_dump() | {"files": files})
+            except ValidationError as error:
+                told = error.errors()[0]["msg"].removeprefix("Value error, ")
+                raise ConfigurationError(f"--from: {told}") from None
+        if not follow.files:
+            raise ConfigurationError(
+                "--follow needs files: name them by --from, or in export.follow.files"
+            )
+        if follow.position_file is None:
+            log.warning("without export.follow.position_file nothing is remembered over a restart")
+        return FollowedFiles(follow, self._rejects.take)
 
     def _live_source(self, rejects: Rejects) -> LiveSource:
         """Read Hubble from the start of this command on, however long Kafka was waited for."""

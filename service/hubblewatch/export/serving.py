@@ -13,9 +13,11 @@ from hubblewatch import __version__
 from hubblewatch.export.exporter import Exporter
 from hubblewatch.kafka.publisher import Publisher
 from hubblewatch.metrics.exporter_families import ExporterCounts, ExporterFamilies
+from hubblewatch.metrics.file_families import FileFamilies
 from hubblewatch.metrics.source_families import SourceFamilies
 from hubblewatch.serve import AlertBoard, Answers, Health, Server
 from hubblewatch.settings import ServeSettings
+from hubblewatch.source.export_file.live import FollowedFiles
 from hubblewatch.source.hubble.live import LiveSource
 
 COMPONENT = "publisher"
@@ -37,7 +39,7 @@ class ServedExport:
         exporter: Exporter,
         publisher: Publisher,
         settings: ServeSettings,
-        live: LiveSource | None = None,
+        live: LiveSource | FollowedFiles | None = None,
     ) -> None:
         self._exporter = exporter
         self._publisher = publisher
@@ -46,7 +48,11 @@ class ServedExport:
         self._families = ExporterFamilies(
             registry, version=__version__, watermark_lag=self._watermark_lag
         )
-        self._source = None if live is None else SourceFamilies(registry, live, time.time)
+        self._source: SourceFamilies | FileFamilies | None = None
+        if isinstance(live, FollowedFiles):
+            self._source = FileFamilies(registry, live, time.time)
+        elif live is not None:
+            self._source = SourceFamilies(registry, live, time.time)
         self._health = Health(time.monotonic)
         answers = Answers(registry, self._health, AlertBoard())
         self._server = Server(answers, settings.host, settings.port)

@@ -2,6 +2,7 @@
 
 from hubblewatch.settings.block import SettingsBlock
 from hubblewatch.settings.export import ExportSettings
+from hubblewatch.settings.follow import FollowSettings
 from hubblewatch.settings.forest import ModelSettings
 from hubblewatch.settings.hubble import (
     FlowFilterSettings,
@@ -19,6 +20,7 @@ from hubblewatch.settings.worker import WorkerSettings
 __all__ = [
     "ExportSettings",
     "FlowFilterSettings",
+    "FollowSettings",
     "HubbleSettings",
     "HubbleTLSSettings",
     "KafkaSecuritySettings",

@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from hubblewatch.settings.block import SettingsBlock
+from hubblewatch.settings.follow import FollowSettings
 
 
 class ExportSettings(SettingsBlock):
@@ -17,3 +18,5 @@ class ExportSettings(SettingsBlock):
 
     pending_mib: int = Field(default=32, ge=1, le=4096)
     """MiB that may wait for Kafka; beyond, reading waits."""
+
+    follow: FollowSettings = FollowSettings()

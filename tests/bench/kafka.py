@@ -79,6 +79,17 @@ def _one_core() -> None:
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
 
+def apply_topics(environment: dict[str, str]) -> None:
+    """Make the topics."""
+    subprocess.run(
+        [*HUBBLEWATCH, "topics", "--apply"],
+        env=environment,
+        check=True,
+        stdout=subprocess.DEVNULL,
+        timeout=TIMEOUT_SECONDS,
+    )
+
+
 def export_seconds(path: Path, environment: dict[str, str]) -> float:
     """Export the recording; give the process's processor seconds, its start not counted."""
     program = (
@@ -93,6 +104,49 @@ def export_seconds(path: Path, environment: dict[str, str]) -> float:
     done = subprocess.run(
         [sys.executable, "-c", program, "export", "--from", str(path), "--quiet"],
         env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=True,
+        timeout=TIMEOUT_SECONDS,
+    )
+    return float(done.stderr.strip().splitlines()[-1])
+
+
+def follow_seconds(path: Path, environment: dict[str, str]) -> float:
+    """Export the file as one that is followed; give the processor seconds until all is in Kafka.
+
+    The process ends itself once its remembered position is the end of the file.
+    """
+    position = path.with_name("position.json")
+    program = (
+        "import json, os, pathlib, signal, sys, threading, time\n"
+        "from hubblewatch.cli import main\n"
+        "import aiokafka, hubblewatch.export.command\n"
+        "position, file = pathlib.Path(sys.argv.pop(1)), sys.argv[-1]\n"
+        "size = os.path.getsize(file)\n"
+        "spent = []\n"
+        "def watch():\n"
+        "    offset = 0\n"
+        "    while offset < size:\n"
+        "        time.sleep(0.2)\n"
+        "        if position.exists():\n"
+        "            places = json.loads(position.read_bytes())['files']\n"
+        "            offset = places.get(file, {'offset': 0})['offset']\n"
+        "    spent.append(time.process_time() - begin)\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "threading.Thread(target=watch, daemon=True).start()\n"
+        "begin = time.process_time()\n"
+        "code = main(sys.argv[1:])\n"
+        "print(spent[0], file=sys.stderr)\n"
+        "sys.exit(code)\n"
+    )
+    done = subprocess.run(
+        [
+            *(sys.executable, "-c", program, str(position)),
+            *("export", "--follow", "--quiet", "--from", str(path)),
+        ],
+        env=environment | {"HUBBLEWATCH_EXPORT__FOLLOW__POSITION_FILE": str(position)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -230,13 +284,7 @@ def main() -> None:
         path = write_recording(folder, options.lines, options.seed, options.rate)
         with KafkaNode(folder / "kafka") as node:
             environment = environment_of(node.bootstrap, options.port)
-            subprocess.run(
-                [*HUBBLEWATCH, "topics", "--apply"],
-                env=environment,
-                check=True,
-                stdout=subprocess.DEVNULL,
-                timeout=TIMEOUT_SECONDS,
-            )
+            apply_topics(environment)
             with worker(environment, options.port) as process:
                 before = sum(process.cpu_times()[:2])
                 time.sleep(10)
@@ -251,6 +299,9 @@ def main() -> None:
                 flow_lines = (line.rstrip(b"\n") for line in file if line.startswith(b'{"flow"'))
                 few = list(islice(flow_lines, options.plain_lines))
             plain = plain_agent_seconds(node.bootstrap, few)
+            apart = environment | {"HUBBLEWATCH_KAFKA__TOPIC_PREFIX": "followed."}
+            apply_topics(apart)
+            followed = follow_seconds(path, apart)
         _one_core()
         with seldom_collected():
             begin = time.process_time()
@@ -264,6 +315,7 @@ def main() -> None:
         table.add_column(heading, justify="left" if heading in ("", "against") else "right")
     for work, seconds, baseline, against in (
         ("export", exported, bare, "bare decode of the full lines"),
+        ("export --follow", followed, bare, "bare decode of the full lines"),
         ("worker", detected, bare_trimmed, "bare decode of the envelopes"),
         ("worker", detected, plain_a_line * lines, "plain Faust agent, a flow a message"),
     ):

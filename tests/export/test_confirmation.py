@@ -76,8 +76,11 @@ def test_marks_are_taken_once_a_second_and_not_without_bound() -> None:
 async def test_an_exporter_confirms_all_lines_only_after_their_records_arrived() -> None:
     lines = tcp()
     memory, source, stop = Withheld(), Counted(lines), asyncio.Event()
-    running = asyncio.create_task(exporter(memory).run(source, stop))
+    one = exporter(memory)
+    running = asyncio.create_task(one.run(source, stop))
     await until(lambda: len(memory.flows()) == len(lines))
+    # A second mark shows that there was time to confirm the first.
+    await until(lambda: one._confirmation is not None and len(one._confirmation._marks) > 1)
     assert source.confirmed == []
 
     def has_arrived() -> bool:

@@ -222,7 +222,7 @@ def test_a_file_whose_opening_is_refused_is_told(
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "open", refuse)
-    with pytest.raises(ConfigurationError, match="Permission denied; the agent's export file"):
+    with pytest.raises(ConfigurationError, match="Permission denied; the agent writes it as root"):
         FollowedFiles(settings(path), print)
 
 

@@ -153,10 +153,16 @@ class Follower:
         batch = opened.rest()
         lines = [] if batch is None else self._decoded(opened, batch)
         self._counts.rotations += 1
-        if self._finished is not None:
-            self._finished.close()
+        self._opened = None
+        finished = self._finished
+        if finished is not None and not opened.read_bytes and not opened.generation.stamp:
+            # It was empty: only the one before can be told from others.
+            opened.close()
+            return lines
+        if finished is not None:
+            finished.close()
         # It stays open, so that its inode is not given to another.
-        self._opened, self._finished = None, opened
+        self._finished = opened
         return lines
 
     def _begin_anew(self, opened: OpenedGeneration) -> list[Line]:
@@ -203,7 +209,7 @@ class Follower:
         begin, offset, line, has_gap = 0, 0, 0, False
         if self._finished is not None:
             at = self._place_of(self._finished, listing)
-            has_gap = at is None
+            has_gap = at is None and self._finished.read_bytes > 0
             begin = 0 if at is None else at + 1
         elif self._resumes and place is not None:
             at = find(listing, place.head, place.inode)

@@ -43,6 +43,6 @@ def _check(path: Path) -> None:
         return
     except OSError as error:
         raise ConfigurationError(
-            f"cannot read {path}: {error.strerror}; the agent's export file is readable for its "
-            "own user (root) only, so run as that user"
+            f"cannot read {path}: {error.strerror}; the agent writes it as root, so run as root "
+            "or as a user that may read it"
         ) from None

@@ -66,6 +66,14 @@ def test_every_case_has_a_cluster_of_its_own() -> None:
     assert len(seeds) == len(set(seeds)) == 3 * len(SCENARIOS)
 
 
+def test_a_scenario_more_changes_no_others_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = EvaluationPlan(("port-scan",), seeds=(9001,))
+    before = [config.seed for _, config in plan.cases()]
+    first = {"ahead-of-all": SCENARIOS["quiet"], **SCENARIOS}
+    monkeypatch.setattr("hubblewatch.evaluate.plan.SCENARIOS", first)
+    assert [config.seed for _, config in plan.cases()] == before
+
+
 def test_what_takes_longer_to_be_known_begins_later() -> None:
     plan = EvaluationPlan(("workload-stop", "port-scan"), seeds=(1,))
     begins = [(config.minutes, config.scenarios[0].at_minutes) for _, config in plan.cases()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from zlib import crc32
 
 import msgspec
 from msgspec import Struct
@@ -56,14 +57,21 @@ class EvaluationPlan(Struct, frozen=True):
         begin = minutes * _SETTLING_SHARE
         length = scenario.minutes or min(_ATTACK_MINUTES, minutes - begin - 5)
         return SimulationConfig(
-            # Each scenario has clusters of its own: what one cluster is like decides too much.
-            seed=seed * 100 + list(SCENARIOS).index(name),
+            seed=cluster_seed(name, seed),
             minutes=minutes,
             size=self.size,
             rate=self.rate,
             vantage=Vantage.SOURCE,
             scenarios=(ScenarioSpec(name, begin, length, intensity),),
         )
+
+
+def cluster_seed(name: str, seed: int) -> int:
+    """Give the seed of a scenario's own cluster: what one cluster is like decides too much.
+
+    From the name, so that a scenario more or less changes no other's cluster.
+    """
+    return crc32(f"{name}/{seed}".encode())
 
 
 def all_scenarios() -> tuple[str, ...]:

@@ -4,7 +4,7 @@ Values are counts (or other non-negative numbers) taken to ``log1p``: rates diff
 magnitude, and what matters is the ratio. The first values are kept and give median and MAD; from
 then on location and scale follow by steps bounded by the scale itself (Huber's clipped score;
 P. J. Huber, Robust Estimation of a Location Parameter, 1964), so that a burst moves the estimate
-hardly more than a moderate value would.
+hardly more than a moderate value would. Once it is active, an anchor in the days before holds it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from math import expm1, log1p
 from statistics import median
 
 from msgspec import Struct, field
+
+from hubblewatch.baseline.anchor import EVERY_WINDOWS, Anchor, first_anchor
 
 COLD_UNTIL = 10
 """Values before an estimate is of any use: the MAD of ten values is within about 40 %."""
@@ -51,6 +53,7 @@ class Estimate(Struct):
     """Location and scale of ``log1p(value)``; ``head`` holds the values while it is cold.
 
     ``credit`` adds up the weights of suspicious values while cold: ten of weight 0.1 make one.
+    ``anchor`` bounds both from when it is active; one read from an older state has none yet.
     """
 
     count: int = 0
@@ -58,6 +61,7 @@ class Estimate(Struct):
     scale: float = 0.0
     head: list[float] = field(default_factory=list)
     credit: float = 0.0
+    anchor: Anchor | None = None
 
     @property
     def state(self) -> BaselineState:
@@ -85,6 +89,10 @@ class Estimate(Struct):
         step = max(-reach, min(reach, x - self.centre))
         self.centre += rate * step
         self.scale += rate * (_ABS_TO_SIGMA * abs(step) - self.scale)
+        if self.count % EVERY_WINDOWS == 0 and self.count >= ACTIVE_FROM:
+            if self.anchor is None:
+                self.anchor = first_anchor(self.centre, self.scale)
+            self.centre, self.scale = self.anchor.hold(self.centre, self.scale, is_told=weight < 1)
 
     def _begin_with(self, x: float) -> None:
         self.count += 1

@@ -93,7 +93,8 @@ def time_of(line: bytes) -> float:
 
 def counted(found: list[WindowRecord]) -> list[WindowRecord]:
     """Without the completeness: twice the events make a quiet node look like a busy one."""
-    return [msgspec.structs.replace(window, completeness=1.0) for window in found]
+    same = {"completeness": 1.0, "complete": True, "silent_nodes": 0}
+    return [msgspec.structs.replace(window, **same) for window in found]
 
 
 def records(lines: list[bytes], **how: Any) -> list[WindowRecord]:

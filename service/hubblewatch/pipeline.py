@@ -380,13 +380,19 @@ class Pipeline:
             if finding.subject.namespace or settings.judges_source
         ]
         # What is on trial must not change what the others see, and a note is no suspicion.
-        suspects = (
+        suspects = {
             finding.subject
             for finding in findings
             if not finding.shadow and finding.severity is not Severity.INFO
-        )
+        }
         self.memory.learn(closing, suspects)
         alerts = self.incidents.update(closing, findings, self.suppressions)
+        alerted = self.incidents.alerted_subjects()
+        for window in windows:
+            window.is_complete = closing.is_complete
+            window.silent_nodes = len(completeness.silent_nodes)
+            window.is_suspicious = window.subject in suspects
+            window.is_alerted = window.subject in alerted
         return Closed(closing, alerts)
 
     def _reject_time(self, line: Line, error: TimestampError) -> None:

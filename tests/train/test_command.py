@@ -57,6 +57,9 @@ def test_recordings_become_a_model(tmp_path: Path, few_windows: None) -> None:
     [
         ([], "one of them, not both"),
         (["a.jsonl", "--simulate", "b.yaml"], "one of them, not both"),
+        (["a.jsonl", "--from-topic"], "one of them, not both"),
+        (["a.jsonl", "--since", "1d"], "go with --from-topic"),
+        (["--from-topic", "--since", "soon"], "neither an RFC 3339 time nor a duration"),
         (["missing.jsonl"], "missing.jsonl"),
     ],
 )

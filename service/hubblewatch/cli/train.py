@@ -1,4 +1,4 @@
-"""``hubblewatch train``: a model from recordings of quiet times, or from simulated clusters."""
+"""``hubblewatch train``: a model from quiet times, recorded or closed, or simulated clusters."""
 
 from __future__ import annotations
 
@@ -25,6 +25,23 @@ def train(
             metavar="RECIPE", help="Train on the simulated clusters of a recipe (YAML) instead."
         ),
     ] = None,
+    from_topic: Annotated[
+        bool,
+        typer.Option(
+            "--from-topic",
+            help="Train on the windows that workers closed (topic hubble.windows) instead.",
+        ),
+    ] = False,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help="With --from-topic: first window, RFC 3339 or ago (14d, 36h)."
+        ),
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="With --from-topic: where to end; by default now."),
+    ] = None,
     name: Annotated[
         str | None,
         typer.Option(help="Name of the model; by default the recipe's, or the directory's."),
@@ -37,7 +54,9 @@ def train(
     ] = None,
     split: Annotated[
         float,
-        typer.Option(min=0.2, max=0.9, help="Of recordings: the earlier share that is fitted on."),
+        typer.Option(
+            min=0.2, max=0.9, help="Of recordings and the topic: the earlier share, fitted on."
+        ),
     ] = 0.7,
     jobs: Annotated[
         int, typer.Option(min=1, max=64, help="Simulated clusters at work at the same time.")
@@ -50,6 +69,18 @@ def train(
     from hubblewatch.train.command import TrainingOrder, train_model
 
     train_model(
-        TrainingOrder(out, tuple(files or ()), simulate, name, budget, split, jobs, quiet),
+        TrainingOrder(
+            out=out,
+            files=tuple(files or ()),
+            recipe=simulate,
+            from_topic=from_topic,
+            since=since,
+            until=until,
+            name=name,
+            budget=budget,
+            split=split,
+            jobs=jobs,
+            quiet=quiet,
+        ),
         load_settings(config),
     )

@@ -90,6 +90,14 @@ class Incidents:
                 )
         return records
 
+    def alerted_subjects(self) -> set[Subject]:
+        """Give the subjects of the open incidents that page: no notes, nothing on trial."""
+        return {
+            incident.finding.subject
+            for incident in self.open.values()
+            if incident.severity is not Severity.INFO and not incident.finding.shadow
+        }
+
     def standing(self) -> list[AlertRecord]:
         """Give each open incident as its last record, as far as it is remembered.
 

@@ -137,7 +137,9 @@ def _evenness(windows: list[ClosedWindow], edges: Matrix) -> Matrix:
     """Give the entropy of attempts over edges, of the largest possible; 0 with fewer than two."""
     lengths = edges.astype(np.int64)
     along = np.array(
-        [c.attempts for window in windows for c in window.edges.values()], dtype=np.float64
+        # Sorted, because a sum depends on its order, and edges have none.
+        [n for window in windows for n in sorted(c.attempts for c in window.edges.values())],
+        dtype=np.float64,
     )
     owner = np.repeat(np.arange(len(windows)), lengths)
     total = np.bincount(owner, along, len(windows))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
+from zlib import crc32
 
 import numpy as np
 from msgspec import Struct
@@ -12,9 +14,14 @@ from hubblewatch.detectors.finding import Finding
 from hubblewatch.model.feature import FEATURES
 from hubblewatch.model.matrix import Flags, Indices, Matrix
 from hubblewatch.model.measure import is_measurable, measure
-from hubblewatch.pipeline import Closed
 from hubblewatch.window.closed import Subject
 from hubblewatch.window.closing import Closing
+
+MAX_ROWS = 1_000_000
+"""Rows held; of more, half of the subjects make room: a forest samples its rows anyway, and whole
+histories are kept because a threshold is found on windows that follow each other."""
+
+_HASHED = 1 << 32
 
 
 class Rows(Struct, frozen=True):
@@ -35,36 +42,62 @@ class Collector:
 
     name = "collector"
 
-    def __init__(self) -> None:
-        self.left_out: dict[str, int] = {"incomplete": 0, "alerted": 0, "cold": 0}
+    def __init__(self, max_rows: int = MAX_ROWS) -> None:
+        self.left_out: dict[str, int] = {"incomplete": 0, "alerted": 0, "cold": 0, "thinned": 0}
+        self._max_rows = max_rows
+        self._kept_below = _HASHED
         self._blocks: list[Matrix] = []
         self._numbers: list[int] = []
         self._subjects: list[int] = []
         self._quiet: list[bool] = []
         self._known: dict[Subject, int] = {}
-        self._last: list[Subject] = []
+        self._unsettled: deque[list[Subject]] = deque()
 
     def inspect(self, closing: Closing, memory: Memory) -> Iterable[Finding]:
         """Measure the closing; there is nothing to find."""
-        self._last = []
         if not is_measurable(closing):
             self.left_out["incomplete"] += len(closing.windows)
+            self._unsettled.append([])
             return ()
         measured = measure(closing, memory)
         self.left_out["cold"] += len(closing.windows) - len(measured.rows)
-        self._last = [closing.windows[row].subject for row in measured.rows]
-        self._blocks.append(measured.values)
-        for subject in self._last:
+        subjects = [closing.windows[row].subject for row in measured.rows]
+        kept = [row for row, subject in enumerate(subjects) if self._keeps(subject)]
+        self.left_out["thinned"] += len(subjects) - len(kept)
+        subjects = [subjects[row] for row in kept]
+        self._unsettled.append(subjects)
+        self._blocks.append(measured.values[kept])
+        for subject in subjects:
             self._numbers.append(closing.number)
             self._subjects.append(self._known.setdefault(subject, len(self._known)))
         return ()
 
-    def settle(self, closed: Closed, alerted: set[Subject]) -> None:
-        """After the closing: say which of its subjects were not quiet."""
-        for subject in self._last:
+    def settle(self, closing: Closing) -> None:
+        """After each closing that was inspected: see which of its subjects were not quiet."""
+        alerted = {window.subject for window in closing.windows if window.is_alerted}
+        for subject in self._unsettled.popleft():
             self._quiet.append(subject not in alerted)
             self.left_out["alerted"] += subject in alerted
-        self._last = []
+        if not self._unsettled:
+            while len(self._numbers) > self._max_rows and self._kept_below > 1:
+                self._thin()
+
+    def _keeps(self, subject: Subject) -> bool:
+        return crc32("\0".join(subject).encode("utf-8", "surrogatepass")) < self._kept_below
+
+    def _thin(self) -> None:
+        """Forget half of the subjects, the same ones in whatever order they came."""
+        self._kept_below //= 2
+        known = np.array([self._keeps(subject) for subject in self._known], dtype=bool)
+        keep = known[np.array(self._subjects, dtype=np.int64)]
+        self._blocks = [np.vstack(self._blocks)[keep]]
+        self.left_out["thinned"] += int((~keep).sum())
+        # A row left out twice over is told once, as thinned.
+        quiet = np.array(self._quiet, dtype=bool)
+        self.left_out["alerted"] -= int((~quiet[~keep]).sum())
+        self._numbers = np.array(self._numbers)[keep].tolist()
+        self._subjects = np.array(self._subjects)[keep].tolist()
+        self._quiet = quiet[keep].tolist()
 
     def place_of(self, subject: Subject) -> int:
         """Give the number under which a subject's rows are, -1 if it has none."""

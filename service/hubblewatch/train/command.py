@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
@@ -13,6 +14,13 @@ from pathlib import Path
 
 from msgspec import Struct
 from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from hubblewatch.errors import ConfigurationError
 from hubblewatch.model.manifest import CARD_FILE
@@ -34,6 +42,9 @@ class TrainingOrder(Struct, frozen=True):
     out: Path
     files: tuple[str, ...] = ()
     recipe: Path | None = None
+    from_topic: bool = False
+    since: str | None = None
+    until: str | None = None
     name: str | None = None
     budget: float | None = None
     split: float = 0.7
@@ -46,10 +57,13 @@ def train_model(order: TrainingOrder, settings: Settings) -> Made:
 
     Raises ConfigurationError for a wrong order, TrainingError where there is too little to learn.
     """
-    if (order.recipe is None) == (not order.files):
+    if [order.recipe is not None, bool(order.files), order.from_topic].count(True) != 1:
         raise ConfigurationError(
-            "train takes recordings, or --simulate with a recipe; one of them, not both"
+            "train takes recordings, or --simulate with a recipe, or --from-topic; one of them, "
+            "not both"
         )
+    if (order.since or order.until) and not order.from_topic:
+        raise ConfigurationError("--since and --until go with --from-topic")
     if order.budget is not None and order.budget <= 0:
         raise ConfigurationError("--budget must be above 0")
     console = Console(stderr=True, quiet=order.quiet, highlight=False, soft_wrap=True)
@@ -60,6 +74,11 @@ def train_model(order: TrainingOrder, settings: Settings) -> Made:
     if order.recipe is not None:
         made = _from_recipe(order, read_recipe(order.recipe), settings, console)
         command = f"hubblewatch train --out {_shown(order.out)} --simulate {_shown(order.recipe)}"
+    elif order.from_topic:
+        made = _from_topic(order, settings, console)
+        bounds = (("--since", order.since), ("--until", order.until))
+        options = "".join(f" {option} {text}" for option, text in bounds if text)
+        command = f"hubblewatch train --out {_shown(order.out)} --from-topic{options}"
     else:
         made = _from_recordings(order, settings, console)
         names = " ".join(_shown(Path(file)) for file in order.files)
@@ -134,6 +153,34 @@ def _from_recordings(order: TrainingOrder, settings: Settings, console: Console)
     damage = [recording.damage for recording in recordings if recording.damage]
     for text in damage:
         console.print(f"hubblewatch: {text}", markup=False)
+    return _split_and_made(order, gathered)
+
+
+def _from_topic(order: TrainingOrder, settings: Settings, console: Console) -> Made:
+    # Only here: who trains on recordings needs no Kafka client.
+    from hubblewatch.kafka.window_range import RangeProgress
+    from hubblewatch.train.topic import gather_topic, parse_range
+
+    wanted = parse_range(order.since, order.until, int(time.time()))
+    with Progress(
+        TextColumn("reading windows"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        console=console, transient=True, disable=order.quiet or not console.is_terminal,
+    ) as bar:  # fmt: skip
+        task = bar.add_task("reading", total=None)
+
+        def tell(progress: RangeProgress) -> None:
+            bar.update(task, total=progress.offsets_total, completed=progress.offsets)
+
+        gathered = gather_topic(settings.kafka, wanted, tell)
+    console.print(
+        f"{gathered.source}: {int(gathered.usable.sum()):,} quiet windows, "
+        + ", ".join(f"{count:,} {why}" for why, count in gathered.left_out.items()),
+        markup=False,
+    )
+    return _split_and_made(order, gathered)
+
+
+def _split_and_made(order: TrainingOrder, gathered: Gathered) -> Made:
     earlier, later = split_by_time(gathered, order.split)
     default = Recipe()
     name = order.name or _NO_NAME.sub("-", order.out.resolve().name.lower()).strip("-") or "model"

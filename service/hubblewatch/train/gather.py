@@ -9,7 +9,6 @@ import numpy as np
 from msgspec import Struct
 
 from hubblewatch.assemble import pipeline_settings
-from hubblewatch.detectors.finding import Severity
 from hubblewatch.detectors.registry import PARENTS, build_detectors
 from hubblewatch.flow.decode import decode_lines
 from hubblewatch.flow.schema import Line
@@ -116,13 +115,7 @@ def _collect(
         for closed in closings:
             first = closed.closing.number if first < 0 else first
             last = closed.closing.number
-            # What is only recorded, such as a rare first contact, belongs to usual life.
-            alerted = {
-                incident.finding.subject
-                for incident in pipeline.incidents.open.values()
-                if incident.severity is not Severity.INFO
-            }
-            collector.settle(closed, alerted)
+            collector.settle(closed.closing)
 
     for batch in batches:
         settle(pipeline.take(batch))

@@ -15,8 +15,12 @@ MAX_DISTINCT = 20_000
 MAX_BEGINS = 12
 """Attempts along one external edge whose begins a window keeps; more are no rare contact."""
 
-MAX_RECORDED_EDGES = 100
-"""Edges written into a record, busiest first; the counts are always whole."""
+MAX_RECORDED_EDGES = 512
+"""Edges written into a record, busiest first; the counts are always whole. As many as a subject's
+memory holds, so that a record tells a baseline what the window told it."""
+
+RECORD_FORMAT = 1
+"""Version of WindowRecord, in its ``format``: raised when a field changes its meaning."""
 
 OUTBOUND, INBOUND = "outbound", "inbound"
 
@@ -85,10 +89,17 @@ class EdgeRecord(Struct, frozen=True):
     audited: int = 0
     dropped: int = 0
     failed: int = 0
+    external: bool = False
 
 
 class WindowRecord(Struct, frozen=True):
-    """The closed window as JSON: design contract of ``hubble.windows`` and of ``--windows``."""
+    """The closed window as JSON, for ``hubble.windows`` and ``--windows``.
+
+    ``edge_count`` counts all edges, ``edges`` holds the busiest. The last five fields say what the
+    window's closing meant for the subject's baseline: whether it was seen well enough to teach
+    (``complete``), how many nodes were silent, whether a detector suspected the subject, and
+    whether an incident that pages was open. ``format`` 0 is from before there was a version.
+    """
 
     start: str
     end: str
@@ -122,6 +133,12 @@ class WindowRecord(Struct, frozen=True):
     capped: bool
     pods: int
     edges: list[EdgeRecord] = field(default_factory=list)
+    edge_count: int = 0
+    format: int = 0
+    complete: bool = False
+    silent_nodes: int = 0
+    suspicious: bool = False
+    alerted: bool = False
 
 
 class ClosedWindow:
@@ -130,7 +147,8 @@ class ClosedWindow:
     ``outcomes`` is indexed by Outcome and sums to ``attempts``, as do ``tcp + udp + sctp``; ICMP is
     apart. ``udp_dns`` are the UDP attempts on port 53. ``contacts`` maps an address and port to
     [attempts, unsuccessful ones], ``refused`` those that had unsuccessful ones to their edge.
-    ``new_edges`` is filled in by the subject's memory.
+    ``new_edges`` is filled in by the subject's memory, ``is_complete`` to ``is_alerted`` when the
+    detectors have looked; see WindowRecord.
     """
 
     __slots__ = (
@@ -147,6 +165,9 @@ class ClosedWindow:
         "external",
         "icmp",
         "icmp_denied",
+        "is_alerted",
+        "is_complete",
+        "is_suspicious",
         "new_edges",
         "outcomes",
         "peer_namespaces",
@@ -156,6 +177,7 @@ class ClosedWindow:
         "policies",
         "refused",
         "sctp",
+        "silent_nodes",
         "start",
         "subject",
         "tcp",
@@ -187,6 +209,10 @@ class ClosedWindow:
         self.new_edges = 0
         self.completeness = 1.0
         self.capped = False
+        self.is_complete = False
+        self.silent_nodes = 0
+        self.is_suspicious = False
+        self.is_alerted = False
 
     @property
     def allowed(self) -> int:
@@ -255,8 +281,20 @@ class ClosedWindow:
             pods=len(self.pods),
             edges=[
                 EdgeRecord(
-                    *key, edge.attempts, edge.denied, edge.audited, edge.dropped, edge.failed
+                    *key,
+                    edge.attempts,
+                    edge.denied,
+                    edge.audited,
+                    edge.dropped,
+                    edge.failed,
+                    not key.namespace and key.workload in self.external,
                 )
                 for key, edge in busiest[:MAX_RECORDED_EDGES]
             ],
+            edge_count=len(self.edges),
+            format=RECORD_FORMAT,
+            complete=self.is_complete,
+            silent_nodes=self.silent_nodes,
+            suspicious=self.is_suspicious,
+            alerted=self.is_alerted,
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +11,12 @@ from hubblewatch.flow.reject import Reject
 from hubblewatch.flow.schema import Line
 from hubblewatch.source.compression import DamagedError
 from hubblewatch.source.export_file.counts import FileCounts
-from hubblewatch.source.export_file.generation import Generation, find, generations
+from hubblewatch.source.export_file.generation import (
+    Generation,
+    find,
+    generations,
+    last_line_end,
+)
 from hubblewatch.source.export_file.opened import OpenedGeneration
 from hubblewatch.source.export_file.pace import Pace
 from hubblewatch.source.export_file.position import Place
@@ -112,7 +116,7 @@ class Follower:
                 behind = sum(one.path.stat().st_size for one in later)
             else:
                 behind = 0
-                at = next((n for n, one in enumerate(listing) if _is(one, opened)), None)
+                at = next((n for n, one in enumerate(listing) if opened.is_at(one.path)), None)
                 if at is not None:
                     behind = sum(one.path.stat().st_size for one in listing[at + 1 :])
             if opened is not None:
@@ -137,13 +141,13 @@ class Follower:
         try:
             if opened.is_other():
                 return self._begin_anew(opened)
-            status = self.path.stat()
+            is_same = opened.is_at(self.path)
         except OSError as error:
             # The agent may go on writing to what has no name any more.
             self._wait(error)
             return None
         self._wait(None)
-        if (status.st_ino, status.st_dev) == (opened.inode, opened.device):
+        if is_same:
             return None
         # What was written just before is read first.
         opened.has_ended = True
@@ -218,7 +222,7 @@ class Follower:
                 begin, offset, line = at, place.offset, place.lines
         elif self._begins_newest:
             begin = len(listing) - 1
-            offset = _last_line_end(listing[begin])
+            offset = last_line_end(listing[begin])
         if begin >= len(listing):
             return None
         opened = OpenedGeneration(listing[begin], self._on_reject, offset, line)
@@ -235,7 +239,7 @@ class Follower:
         stamp = finished.generation.stamp
         if stamp:
             return next((at for at, one in enumerate(listing) if one.stamp == stamp), None)
-        by_inode = next((at for at, one in enumerate(listing) if _is(one, finished)), None)
+        by_inode = next((at for at, one in enumerate(listing) if finished.is_at(one.path)), None)
         if by_inode is not None:
             return by_inode
         return find(listing, finished.head(finished.read_bytes), finished.inode)
@@ -272,30 +276,10 @@ class Follower:
         self.waits_for = why
 
 
-def _is(generation: Generation, opened: OpenedGeneration) -> bool:
-    try:
-        status = generation.path.stat()
-    except OSError:
-        return False
-    return (status.st_ino, status.st_dev) == (opened.inode, opened.device)
-
-
 def _is_present(opened: OpenedGeneration, path: Path, listing: list[Generation]) -> bool:
     """Tell whether the present file was opened, and not one that came after those listed."""
-    now = generations(path)
-    return [one.stamp for one in now] == [one.stamp for one in listing] and _is(now[-1], opened)
-
-
-def _last_line_end(generation: Generation) -> int:
-    """Give the offset behind the last newline; 0 for a compressed one, or without any."""
-    if generation.is_packed:
-        return 0
-    with generation.path.open("rb", buffering=0) as file:
-        end = os.fstat(file.fileno()).st_size
-        while end:
-            begin = max(0, end - 65_536)
-            found = os.pread(file.fileno(), end - begin, begin).rfind(b"\n")
-            if found >= 0:
-                return begin + found + 1
-            end = begin
-    return 0
+    try:
+        stamps = [one.stamp for one in generations(path)]
+        return stamps == [one.stamp for one in listing] and opened.is_at(path)
+    except OSError:
+        return False

@@ -110,3 +110,18 @@ def _inode(generation: Generation) -> int:
         return generation.path.stat().st_ino
     except OSError:
         return -1
+
+
+def last_line_end(generation: Generation) -> int:
+    """Give the offset behind the last newline; 0 for a compressed one, or without any."""
+    if generation.is_packed:
+        return 0
+    with generation.path.open("rb", buffering=0) as file:
+        end = os.fstat(file.fileno()).st_size
+        while end:
+            begin = max(0, end - 65_536)
+            found = os.pread(file.fileno(), end - begin, begin).rfind(b"\n")
+            if found >= 0:
+                return begin + found + 1
+            end = begin
+    return 0

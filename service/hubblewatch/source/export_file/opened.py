@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from hubblewatch.flow.reject import Reject
 from hubblewatch.source.compression import CHUNK_BYTES, unpack
@@ -99,6 +100,11 @@ class OpenedGeneration:
         if size == self.read_bytes:
             return False
         return os.pread(self._file.fileno(), len(self._begin), 0) != self._begin
+
+    def is_at(self, path: Path) -> bool:
+        """Tell whether ``path`` is this very file; raises OSError if there is none."""
+        status = path.stat()
+        return (status.st_ino, status.st_dev) == (self.inode, self.device)
 
     def close(self) -> None:
         """Let go of the file."""

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from hubblewatch.errors import ConfigurationError
+from hubblewatch.export.delivery import delivery, resumption
 from hubblewatch.export.exporter import Exporter
 from hubblewatch.export.pace import PacedSource, parse_speed
 from hubblewatch.export.rejects import Rejects
@@ -28,13 +29,13 @@ from hubblewatch.garbage import rarely_collected
 from hubblewatch.kafka.envelope import Envelopes
 from hubblewatch.kafka.log_limit import limit_logs
 from hubblewatch.kafka.probe import Cluster, wait_for_kafka
-from hubblewatch.kafka.publisher import Publisher
 from hubblewatch.kafka.pulse import PulseSettings
 from hubblewatch.kafka.router import Router
 from hubblewatch.kafka.topics import topic_names
 from hubblewatch.settings import FollowSettings, Settings
 from hubblewatch.source.export_file.live import FollowedFiles
 from hubblewatch.source.hubble.live import LiveSource
+from hubblewatch.source.hubble.resumption import Reached
 from hubblewatch.source.hubble.stream import HubbleStream
 from hubblewatch.source.recordings import open_recordings
 
@@ -121,11 +122,8 @@ class Command:
             rejects.take,
             max_age_seconds=export.envelope_age_seconds,
         )
-        publisher = Publisher(
-            self._settings.kafka,
-            (topics.flows, topics.rejects),
-            max_pending_bytes=export.pending_mib << 20,
-        )
+        waits = self._followed is not None or not self._is_live
+        publisher, spool = delivery(self._settings, topics, partitions, can_wait=waits)
         exporter = Exporter(router, envelopes, publisher, rejects, topics)
         live = self._followed or (self._live_source(rejects) if self._is_live else None)
         source: Source = live or RecordingSource(self._recordings, rejects.take)
@@ -135,7 +133,7 @@ class Command:
         publisher.start()
         with ExitStack() as stack:
             if self._wishes.serves:
-                served = ServedExport(exporter, publisher, self._settings.serve, live)
+                served = ServedExport(exporter, publisher, self._settings.serve, live, spool)
                 stack.enter_context(served.served())
                 self._errors.print(f"serving http://{served.address}", highlight=False)
             shows = not (self._wishes.quiet or self._is_live) and self._errors.is_terminal
@@ -167,7 +165,10 @@ class Command:
         return FollowedFiles(follow, self._rejects.take)
 
     def _live_source(self, rejects: Rejects) -> LiveSource:
-        """Read Hubble from the start of this command on, however long Kafka was waited for."""
+        """Read Hubble from the start of this command on, however long Kafka was waited for.
+
+        Where an earlier run's place is remembered, it is read from there on.
+        """
         loop = asyncio.get_running_loop()
 
         def refuse(reject: Reject) -> None:
@@ -175,7 +176,14 @@ class Command:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(rejects.take, reject)
 
-        return LiveSource(HubbleStream(self._settings.hubble, refuse, since_ns=self._began_ns))
+        remembered = resumption(self._settings)
+        begin = Reached(self._began_ns, {})
+        if remembered is not None:
+            begin = remembered.begin(self._began_ns)
+        stream = HubbleStream(
+            self._settings.hubble, refuse, since_ns=begin.complete_ns, rates=begin.rates
+        )
+        return LiveSource(stream, remembered)
 
     async def _found(self, topics: tuple[str, ...], stop: asyncio.Event) -> Cluster | None:
         """Wait for Kafka and the topics; None if told to stop first."""

@@ -12,9 +12,12 @@ from prometheus_client import CollectorRegistry
 from hubblewatch import __version__
 from hubblewatch.export.exporter import Exporter
 from hubblewatch.kafka.publisher import Publisher
+from hubblewatch.kafka.spool.publisher import SpoolingPublisher
+from hubblewatch.kafka.spool.spool import SpoolCounts
 from hubblewatch.metrics.exporter_families import ExporterCounts, ExporterFamilies
 from hubblewatch.metrics.file_families import FileFamilies
 from hubblewatch.metrics.source_families import SourceFamilies
+from hubblewatch.metrics.spool_families import SpoolFamilies
 from hubblewatch.serve import AlertBoard, Answers, Health, Server
 from hubblewatch.settings import ServeSettings
 from hubblewatch.source.export_file.live import FollowedFiles
@@ -37,13 +40,15 @@ class ServedExport:
     def __init__(
         self,
         exporter: Exporter,
-        publisher: Publisher,
+        publisher: Publisher | SpoolingPublisher,
         settings: ServeSettings,
         live: LiveSource | FollowedFiles | None = None,
+        spool: SpoolCounts | None = None,
     ) -> None:
         self._exporter = exporter
         self._publisher = publisher
         self._live = live
+        self._spool = spool
         registry = CollectorRegistry()
         self._families = ExporterFamilies(
             registry, version=__version__, watermark_lag=self._watermark_lag
@@ -53,6 +58,7 @@ class ServedExport:
             self._source = FileFamilies(registry, live, time.time)
         elif live is not None:
             self._source = SourceFamilies(registry, live, time.time)
+        self._spool_families = None if spool is None else SpoolFamilies(registry, time.time)
         self._health = Health(time.monotonic)
         answers = Answers(registry, self._health, AlertBoard())
         self._server = Server(answers, settings.host, settings.port)
@@ -94,8 +100,12 @@ class ServedExport:
                 newest_event=float(newest) if newest > 0 else None,
             )
         )
-        if counts.records > self._records:
-            self._records = counts.records
+        if self._spool is not None and self._spool_families is not None:
+            self._spool_families.observe(self._spool)
+        # What goes to the spool moves too: a restart would not bring Kafka back.
+        moved = counts.records + (self._spool.spooled if self._spool is not None else 0)
+        if moved > self._records:
+            self._records = moved
             self._health.progress(COMPONENT)
         self._health.lag(COMPONENT, counts.pending_records)
         if self._live is not None and self._source is not None:

@@ -56,12 +56,15 @@ class PublisherCounts(Struct):
     """Records still waiting when the publisher was stopped."""
 
 
-class _Pending(Struct, gc=False):
+class Pending(Struct, gc=False):
+    """A record that Kafka has not acknowledged yet; ``since`` is by the publisher's clock."""
+
     topic: str
     partition: int
     value: bytes
     headers: Sequence[tuple[str, bytes]]
     since: float
+    timestamp_ms: int | None = None
     is_acknowledged: bool = False
 
 
@@ -88,7 +91,7 @@ class Publisher:
         self._max_pending_bytes = max_pending_bytes
         self._silent_seconds = silent_seconds or 3 * settings.request_timeout_seconds
         self._clock = clock
-        self._pending: deque[_Pending] = deque()
+        self._pending: deque[Pending] = deque()
         self._handed_in_records = 0
         self._unsent = 0
         """How many at the end of ``_pending`` the present producer was not given yet."""
@@ -105,17 +108,22 @@ class Publisher:
         self._work = asyncio.create_task(self._publish_for_ever(), name="publisher")
 
     async def publish(
-        self, topic: str, partition: int, value: bytes, headers: Sequence[tuple[str, bytes]] = ()
+        self,
+        topic: str,
+        partition: int,
+        value: bytes,
+        headers: Sequence[tuple[str, bytes]] = (),
+        timestamp_ms: int | None = None,
     ) -> None:
         """Hand in a record; waits while too much is waiting already.
 
+        ``timestamp_ms`` becomes the record's in Kafka; unset, that of its sending.
         Raises what ended the work in the background, such as a ConfigurationError for a certificate
         that cannot be read.
         """
-        while not self._room.is_set():
-            await self._unless_ended(self._room)
+        await self.wait_for_room()
         self._handed_in_records += 1
-        self._pending.append(_Pending(topic, partition, value, headers, self._clock()))
+        self._pending.append(Pending(topic, partition, value, headers, self._clock(), timestamp_ms))
         self._unsent += 1
         self.counts.pending_records += 1
         self.counts.pending_bytes += len(value)
@@ -129,13 +137,35 @@ class Publisher:
         """How many records, counted from the first one handed in, Kafka has without exception."""
         return self._handed_in_records - len(self._pending)
 
+    @property
+    def handed_in(self) -> int:
+        """How many records were handed in since the start."""
+        return self._handed_in_records
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the next ``publish`` does not wait."""
+        return self._room.is_set()
+
+    async def wait_for_room(self) -> None:
+        """Wait until ``publish`` does not wait; raises as publish."""
+        while not self._room.is_set():
+            await self._unless_ended(self._room)
+
+    def waiting(self) -> list[Pending]:
+        """Give what Kafka has not acknowledged, in order: all after the ``delivered`` first."""
+        return list(self._pending)
+
     async def flush(self) -> None:
         """Wait until Kafka has all that was handed in, however long it takes; raises as publish."""
         while not self._empty.is_set():
             await self._unless_ended(self._empty)
 
-    async def stop(self, seconds: float = STOP_SECONDS) -> None:
-        """Give Kafka what is waiting, for ``seconds`` at most, and end."""
+    async def stop(self, seconds: float = STOP_SECONDS, *, tells: bool = True) -> None:
+        """Give Kafka what is waiting, for ``seconds`` at most, and end.
+
+        ``tells`` says in the log what did not reach Kafka, unless the caller keeps it.
+        """
         work = self._work
         if work is None:
             return
@@ -147,7 +177,7 @@ class Publisher:
                     await asyncio.wait({empty, work}, return_when=asyncio.FIRST_COMPLETED)
                     empty.cancel()
         self.counts.unpublished = len(self._pending)
-        if self._pending:
+        if self._pending and tells:
             log.error("%d records did not reach Kafka", len(self._pending))
         work.cancel()
         await asyncio.wait({work}, timeout=ABANDON_SECONDS)
@@ -232,6 +262,7 @@ class Publisher:
                     record.value,
                     partition=record.partition,
                     headers=list(record.headers),
+                    timestamp_ms=record.timestamp_ms,
                 )
                 self._unsent -= 1
                 acknowledged.add_done_callback(
@@ -241,7 +272,7 @@ class Publisher:
             await self._handed_in.wait()
 
     def _on_done(
-        self, done: asyncio.Future[object], record: _Pending, failure: asyncio.Future[None]
+        self, done: asyncio.Future[object], record: Pending, failure: asyncio.Future[None]
     ) -> None:
         error = None if done.cancelled() else done.exception()
         if done.cancelled() or error is not None:

@@ -1,7 +1,7 @@
 """All settings: one typed model, from a YAML file and ``HUBBLEWATCH_…`` variables."""
 
 from hubblewatch.settings.block import SettingsBlock
-from hubblewatch.settings.export import ExportSettings
+from hubblewatch.settings.export import ExportSettings, SpoolSettings
 from hubblewatch.settings.follow import FollowSettings
 from hubblewatch.settings.forest import ModelSettings
 from hubblewatch.settings.hubble import (
@@ -30,6 +30,7 @@ __all__ = [
     "ServeSettings",
     "Settings",
     "SettingsBlock",
+    "SpoolSettings",
     "WindowSettings",
     "WorkerSettings",
     "load_settings",

@@ -22,6 +22,9 @@ _RATE = 0.2
 STREAM_GAP = "stream-gap"
 """What our own reader missed while it was not connected: an estimate."""
 
+EXPORTER_BUFFER = "exporter-buffer"
+"""What an exporter read and had no room to keep until Kafka took it."""
+
 _LOSS_SOURCES: dict[str | int, str] = {
     1: "PERF_EVENT_RING_BUFFER",
     2: "OBSERVER_EVENTS_QUEUE",
@@ -32,7 +35,8 @@ _LOSS_SOURCES: dict[str | int, str] = {
 def loss_source(source: str | int) -> str:
     """Give the name of a loss's source, ``other`` for one that is not known: a closed set."""
     name = _LOSS_SOURCES.get(source, str(source))
-    return name if name == STREAM_GAP or name in _LOSS_SOURCES.values() else "other"
+    known = (STREAM_GAP, EXPORTER_BUFFER, *_LOSS_SOURCES.values())
+    return name if name in known else "other"
 
 
 def windows_of_loss(second: int, size: int) -> set[int]:
@@ -72,7 +76,7 @@ class NodeWatch(Struct):
         ``unavailable`` are nodes that Relay reports as gone or in error: silent even when their
         usual rate is too low to tell.
         """
-        away = {_bare(name) for name in unavailable}
+        away = {bare_node(name) for name in unavailable}
         received = sum(events.values())
         lost_share = lost / (lost + received) if lost else 0.0
         usual = sum(habit.usual for habit in self.nodes.values())
@@ -81,7 +85,7 @@ class NodeWatch(Struct):
             for name, habit in self.nodes.items()
             if not events.get(name)
             and habit.windows > 1
-            and (habit.usual >= SILENT_AFTER_EVENTS or _bare(name) in away)
+            and (habit.usual >= SILENT_AFTER_EVENTS or bare_node(name) in away)
         )
         missed = sum(self.nodes[name].usual for name in silent)
         silent_share = missed / usual if usual else 0.0
@@ -102,6 +106,6 @@ class NodeWatch(Struct):
                 del self.nodes[name]
 
 
-def _bare(node: str) -> str:
-    """A node's name without its cluster, which flows and node states may spell differently."""
+def bare_node(node: str) -> str:
+    """Give a node's name without its cluster, which flows and node states may spell differently."""
     return node.rpartition("/")[2]

@@ -4,34 +4,43 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import closing
 
 from hubblewatch.flow.schema import Line
 from hubblewatch.source.hubble.counts import SourceCounts
+from hubblewatch.source.hubble.resumption import Reached, Resumption
 from hubblewatch.source.hubble.stream import HubbleStream
 
 MAX_BATCHES = 8
 """Batches handed over and not yet taken; then the thread waits, and in the end Hubble."""
 
 JOIN_SECONDS = 10.0
+RATES_SECONDS = 5.0
+"""How often the nodes' rates are taken down, for the next start."""
+
 _POLL_SECONDS = 0.5
 
 
 class LiveSource:
     """A HubbleStream as what the exporter reads from. It ends when ``close`` is called, or fails.
 
-    While nothing comes it gives an empty batch each second or so.
+    While nothing comes it gives an empty batch each second or so. ``resumption`` remembers how far
+    its lines have arrived.
     """
 
     is_live = True
 
-    def __init__(self, stream: HubbleStream) -> None:
+    def __init__(self, stream: HubbleStream, resumption: Resumption | None = None) -> None:
         self.taken = 0
         """Batches taken, empty ones included: it moves each second, or the thread is stuck."""
         self._stream = stream
+        self._resumption = resumption
         self._complete_ns = 0
+        self._confirmed_ns = 0
+        self._rates: dict[str, float] = {}
 
     @property
     def counts(self) -> SourceCounts:
@@ -46,6 +55,16 @@ class LiveSource:
         the first answer of Hubble's.
         """
         return self._complete_ns
+
+    def position(self) -> Reached:
+        """Give how far all lines have been taken."""
+        return Reached(self._complete_ns, self._rates)
+
+    async def confirm(self, position: Reached) -> None:
+        """All lines up to ``position`` have arrived: remember it for the next start."""
+        if self._resumption is not None and position.complete_ns > self._confirmed_ns:
+            self._confirmed_ns = position.complete_ns
+            await asyncio.to_thread(self._resumption.write, position)
 
     def close(self) -> None:
         """End the stream; ``batches`` ends soon after."""
@@ -77,8 +96,12 @@ class LiveSource:
 
     def _run(self, handover: _Handover) -> None:
         try:
+            rated_at = time.monotonic()
             with closing(self._stream.batches()) as batches:
                 for batch in batches:
+                    if self._resumption is not None and time.monotonic() > rated_at + RATES_SECONDS:
+                        rated_at = time.monotonic()
+                        self._rates = self._stream.rates()
                     if not handover.put(batch, self._stream.complete_through_ns):
                         return
         except Exception as error:  # noqa: BLE001 -- raised again where the batches are awaited

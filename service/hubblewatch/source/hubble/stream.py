@@ -93,6 +93,14 @@ class HubbleStream:
         """
         return self._complete_ns
 
+    def rates(self) -> dict[str, float]:
+        """Give each node's usual flows a second; for the thread that takes ``batches`` only."""
+        return {
+            name: round(node.usual_rate, 3)
+            for name, node in self._continuity.nodes.items()
+            if node.state is NodeState.CONNECTED
+        }
+
     def close(self) -> None:
         """End the stream."""
         self._closed.set()

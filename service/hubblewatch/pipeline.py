@@ -13,14 +13,15 @@ from msgspec import Struct, field
 from hubblewatch.alert.record import AlertRecord
 from hubblewatch.attempt.assembly import Assembly, AssemblySettings
 from hubblewatch.attempt.connection import NEVER
-from hubblewatch.attempt.intake import Counts, Intake
+from hubblewatch.attempt.intake import Counts, Intake, NodeState
 from hubblewatch.attempt.peer import Peers
 from hubblewatch.baseline.memory import Memory
+from hubblewatch.baseline.node_states import take_events, take_states
 from hubblewatch.detectors.base import Detector
 from hubblewatch.detectors.finding import Severity
 from hubblewatch.flow.reject import Reject, RejectReason
-from hubblewatch.flow.schema import Census, Heartbeat, Line, LostEvents
-from hubblewatch.flow.timestamp import TimestampError, parse_seconds
+from hubblewatch.flow.schema import Census, Heartbeat, Line, LostEvents, NodeStatus
+from hubblewatch.flow.timestamp import TimestampError, parse_ns, parse_seconds
 from hubblewatch.incident.incidents import Incidents
 from hubblewatch.incident.suppressions import Suppressions
 from hubblewatch.window.census import joined
@@ -32,8 +33,8 @@ from hubblewatch.window.jump_guard import CONFIRMATIONS, MAX_JUMP_SECONDS, JumpG
 from hubblewatch.window.tally import Surroundings, Tally
 from hubblewatch.window.watermark import Watermark
 
-MAX_NODES = 10_000
-"""Nodes held as unavailable."""
+MAX_NODE_STATES = 20_000
+"""Node states held of one window."""
 
 _CONNECTED = frozenset({"NODE_CONNECTED", 1})
 _AWAY = frozenset({"NODE_UNAVAILABLE", "NODE_GONE", "NODE_ERROR", 2, 3, 4})
@@ -203,8 +204,11 @@ class Pipeline:
     def _begin(self, number: int) -> None:
         """The stream begins with this window; what came before is nobody's."""
         self._assembly.closed_through = number - 1
+        states: set[NodeState] = set()
         for stale in [known for known in self._assembly.windows if known < number]:
-            del self._assembly.windows[stale]
+            states |= self._assembly.windows.pop(stale).states
+        if states:
+            self._assembly.window(number).states |= states
 
     def _set_wake(self) -> None:
         """Say from what event time on the assembly must ask before it counts a flow."""
@@ -229,13 +233,7 @@ class Pipeline:
         elif line.lost_events is not None:
             self._lose(line, line.lost_events)
         elif line.node_status is not None:
-            unavailable = set(self.memory.stream.unavailable)
-            state = line.node_status.state_change
-            if state in _CONNECTED:
-                unavailable.difference_update(line.node_status.node_names)
-            elif state in _AWAY and len(unavailable) < MAX_NODES:
-                unavailable.update(line.node_status.node_names)
-            self.memory.stream.unavailable = sorted(unavailable)
+            self._take_status(line, line.node_status)
         elif line.census is not None or line.proxied is not None:
             self._note(line)
 
@@ -284,6 +282,26 @@ class Pipeline:
             self._census[number] = joined(self._census.get(number), line.census)
         elif line.proxied is not None:
             self._assembly.window(number).proxied.add((line.proxied.address, line.proxied.port))
+
+    def _take_status(self, line: Line, status: NodeStatus) -> None:
+        """Keep a node's state with its window: it holds from then on, whenever it came."""
+        is_connected = status.state_change in _CONNECTED
+        if not is_connected and status.state_change not in _AWAY:
+            return
+        try:
+            at = parse_ns(line.time)
+        except TimestampError as error:
+            self._reject(RejectReason.TIME, line, str(error))
+            return
+        second = at // 1_000_000_000
+        if self._is_ahead(second):
+            self._on_reject(ahead(line))
+            return
+        # What is told late still holds for what is open.
+        number = max(second // self.settings.size, self._assembly.closed_through + 1)
+        states = self._assembly.window(number).states
+        room = max(0, MAX_NODE_STATES - len(states))
+        states.update((at, is_connected, name) for name in status.node_names[:room])
 
     def _lose(self, line: Line, lost: LostEvents) -> None:
         stamp = line.time or lost.last or lost.first
@@ -346,12 +364,14 @@ class Pipeline:
         )
         tally = Tally(intake, around)
         events = census.nodes if census is not None else dict(intake.nodes)
+        take_states(stream, intake.states, number)
         completeness = stream.nodes.judge(
             events,
             sum(intake.losses.values()),
             self._gaps.share(number),
             frozenset(stream.unavailable),
         )
+        take_events(stream, events, number)
         share = completeness.share
         windows = [tally.windows[subject] for subject in sorted(tally.windows)]
         for window in windows:

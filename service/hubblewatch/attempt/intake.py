@@ -20,6 +20,9 @@ class Lookup(Struct, gc=False):
 
 WeightKey = tuple[Key, int, str, str, int]
 
+NodeState = tuple[int, bool, str]
+"""When (epoch nanoseconds) Relay told a node to be connected or not, and the node's name."""
+
 
 class Intake:
     """The open window ``number`` (epoch seconds divided by the window's size).
@@ -40,6 +43,7 @@ class Intake:
         "nodes",
         "number",
         "proxied",
+        "states",
         "weights",
     )
 
@@ -53,6 +57,7 @@ class Intake:
         self.nodes: defaultdict[str, int] = defaultdict(int)
         self.proxied: set[tuple[str, int]] = set()
         self.losses: dict[tuple[str, str, str], int] = {}
+        self.states: set[NodeState] = set()
 
 
 class Counts(Struct):

@@ -150,6 +150,9 @@ class StreamMemory(Struct):
     unavailable: list[str] = field(default_factory=list)
     """Nodes that Relay last reported as not connected."""
 
+    unavailable_since: dict[str, int] = field(default_factory=dict)
+    """Number of the window in which that was told; absent in states from before it was kept."""
+
 
 def trial_key(contact: ContactKey) -> str:
     """Give the key under which an unsuccessful contact is remembered; ``split_trial`` undoes it."""

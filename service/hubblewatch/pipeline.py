@@ -138,6 +138,11 @@ class Pipeline:
         """How many closed windows must be read again to know which connections were under way."""
         return -(-self.settings.idle // self.settings.size)
 
+    @property
+    def is_holding(self) -> bool:
+        """Whether flows are held back that the stream may still confirm: not counted, not lost."""
+        return self._jumps.is_holding
+
     def place(self) -> Resume:
         """Give what is needed to begin again at the present place of the stream."""
         return Resume(self._assembly.closed_through, self.watermark.exporters())
@@ -255,6 +260,8 @@ class Pipeline:
             self._begin(watermark // self.settings.size)
         if gap is not None:
             self._gaps.add(gap, self.watermark.exporter_count, self._assembly.closed_through)
+        if self._jumps.is_holding and self.watermark.foremost is not None:
+            self._jumps.outlast(self.watermark.foremost)
         self._close_due(closed)
         self._set_wake()
 

@@ -7,11 +7,14 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 import pytest
+from tests.builders import flow, heartbeat, pod
 
 from hubblewatch.assemble import build_pipeline
+from hubblewatch.flow.reject import RejectReason
 from hubblewatch.settings import Settings
 from hubblewatch.simulate import ScenarioSpec, SimulationConfig, simulate
 from hubblewatch.state import Record, restore
+from hubblewatch.window.jump_guard import CONFIRMATIONS
 from hubblewatch.worker.partition import Commit, PartitionState
 
 Log = list[bytes]
@@ -110,6 +113,47 @@ def test_crashes_change_nothing_that_detectors_keep_for_themselves() -> None:
     disturbed = run(log, set(random.Random(1).sample(range(len(log)), 25)))
     assert disturbed.windows == undisturbed.windows
     assert disturbed.alerts == undisturbed.alerts
+
+
+def ahead_of_the_rest(shown: int) -> Log:
+    """A stream with heartbeats; in its midst flows two hours ahead, then nothing but heartbeats.
+
+    ``shown`` of the flows come before windows close, the rest after; then the stream is there.
+    """
+    ahead = [flow(pod("shop/cart-0"), pod("shop/db-0"), at=7_200 + n) for n in range(CONFIRMATIONS)]
+    return [
+        heartbeat(0, -10, at=0),
+        *(flow(pod("shop/cart-0"), pod("shop/db-0"), at=second) for second in range(20)),
+        *ahead[:shown],
+        *(heartbeat(number, number - 10, at=number) for number in range(1, 400)),
+        *ahead[shown:],
+        *(heartbeat(number, 7_000 + number, at=7_000 + number) for number in range(400, 800)),
+    ]
+
+
+@pytest.mark.parametrize("shown", [1, CONFIRMATIONS - 1])
+def test_a_crash_loses_no_flow_that_was_held_back(shown: int) -> None:
+    log = ahead_of_the_rest(shown)
+    undisturbed = run(log, set())
+    attempts = [msgspec.json.decode(window)["attempts"] for window in undisturbed.windows]
+    assert len(attempts) == 2
+    for crash in (30, 200, 420, 424):
+        assert run(log, {crash}).windows == undisturbed.windows
+
+
+def test_flows_held_for_an_hour_of_heartbeats_hold_the_safe_offset_no_longer() -> None:
+    kafka, rejects = Kafka(), []
+    partition = PartitionState(0, build_pipeline(Settings(), rejects.append), 0, rejects.append)
+    log = [
+        *ahead_of_the_rest(1)[:22],
+        *(heartbeat(number, number - 10, at=number) for number in range(1, 3_900, 10)),
+    ]
+    for offset, value in enumerate(log):
+        commit = partition.take(value, offset)
+        if commit is not None:
+            kafka.commit(commit)
+    assert [reject.reason for reject in rejects] == [RejectReason.AHEAD]
+    assert kafka.offset > len(log) - 30
 
 
 def test_records_before_the_committed_offset_are_passed_over() -> None:

@@ -33,6 +33,7 @@ class JumpGuard:
     def __init__(self, on_reject: Callable[[Reject], None]) -> None:
         self._on_reject = on_reject
         self._held: list[tuple[int, Line]] = []
+        self._held_from: int | None = None
 
     @property
     def is_holding(self) -> bool:
@@ -48,6 +49,8 @@ class JumpGuard:
         if newest is not None and second <= newest + MAX_JUMP_SECONDS:
             self._refute()
             return [line]
+        if not self._held:
+            self._held_from = newest
         self._held.append((second, line))
         agreeing = [held for held in self._held if abs(held[0] - second) <= MAX_JUMP_SECONDS]
         if not _is_confirmed(agreeing, newest is None, nodes):
@@ -57,6 +60,13 @@ class JumpGuard:
         self._held = [held for held in self._held if held not in agreeing]
         self._refute()
         return [held for _, held in agreeing]
+
+    def outlast(self, newest: int) -> None:
+        """The stream, without a flow, has come to ``newest``: refute what was held for an hour."""
+        if self._held_from is None:
+            self._held_from = newest
+        elif newest > self._held_from + MAX_JUMP_SECONDS:
+            self._refute()
 
     def release(self, newest: int | None) -> list[Line]:
         """Give what is held: at the end of a stream nothing refutes it any more."""

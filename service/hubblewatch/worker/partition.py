@@ -2,7 +2,8 @@
 
 All of it can be rebuilt from the log and the state topic. Which record feeds which window is noted
 as records are taken; the safe offset is the first one that feeds a window that is still open, or
-one of the closed windows before it that tell which connections were under way.
+one of the closed windows before it that tell which connections were under way. It does not pass
+flows that are held back because their time is far ahead, which feed no window yet.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ class PartitionState:
         self._on_reject = on_reject
         self.has_begun = False
         self._feeds: dict[int, tuple[int, Resume]] = {}
+        self._held_from: tuple[int, Resume] | None = None
 
     def take(self, value: bytes | None, offset: int) -> Commit | None:
         """Count one record's lines; give what is to be committed if windows closed."""
@@ -82,6 +84,10 @@ class PartitionState:
 
     def _note(self, offset: int, place: Resume) -> None:
         """Note the record as the first one that feeds each window it opened, closed or not."""
+        if not self.pipeline.is_holding:
+            self._held_from = None
+        elif self._held_from is None:
+            self._held_from = offset, place
         opened = set(self.pipeline.open_windows)
         through = self.pipeline.closed_through
         if through > place.closed_through:
@@ -97,8 +103,9 @@ class PartitionState:
         if not closed:
             return None
         assert self.next_offset is not None
+        held = () if self._held_from is None else (self._held_from,)
         offset, resume = min(
-            self._feeds.values(),
+            (*self._feeds.values(), *held),
             key=lambda feed: feed[0],
             default=(self.next_offset, self.pipeline.place()),
         )

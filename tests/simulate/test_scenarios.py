@@ -4,7 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from hubblewatch.simulate import ScenarioError, ScenarioSpec, SimulationConfig, Size, simulate
+from hubblewatch.simulate import (
+    Label,
+    ScenarioError,
+    ScenarioSpec,
+    SimulationConfig,
+    Size,
+    simulate,
+)
 from hubblewatch.simulate.scenarios import SCENARIOS
 from tests.simulate.recording import Recording, recording
 
@@ -124,3 +131,44 @@ def test_familiar_paths_meet_nobody_new() -> None:
     during = [w for w in windows if w.start_ns >= label.start_ns]
     assert set().union(*(w.peer_namespaces for w in during)) <= before
     assert all(w.counts["failed"] >= 3 for w in during)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "a_minute"),
+    [
+        ("credential-reuse", (8, 20)),
+        ("allowed-egress", (15, 40)),
+        ("quiet-recon", (8, 14)),
+    ],
+)
+def test_an_attack_along_allowed_paths_adds_little(
+    scenario: str, a_minute: tuple[float, float]
+) -> None:
+    made = recording(f"{scenario}:at=6", minutes=12)
+    label = made.label()
+    added = rate(made, "attempts", during=True) - attempts_without(label)
+    assert a_minute[0] < added < a_minute[1]
+    during = [w for w in made.windows_of(*label.subjects[0]) if w.start_ns >= label.start_ns]
+    assert max(w.counts["denied"] + w.counts["failed"] for w in during) < 8
+
+
+@pytest.mark.parametrize("scenario", ["credential-reuse", "allowed-egress"])
+def test_who_has_the_rights_of_a_workload_meets_nobody_new(scenario: str) -> None:
+    label = recording(f"{scenario}:at=6", minutes=12).label()
+    windows = recording(f"{scenario}:at=6", minutes=12).windows_of(*label.subjects[0])
+    usual = recording("quiet", minutes=12).windows_of(*label.subjects[0])
+    reached = set().union(*(w.peer_namespaces for w in windows))
+    assert reached <= set().union(*(w.peer_namespaces for w in usual))
+
+
+def test_a_hijacked_pod_does_less_of_its_own_work() -> None:
+    label = recording("hijacked-pod:at=6:intensity=0.01", minutes=12).label()
+    made = recording("hijacked-pod:at=6:intensity=0.01", minutes=12)
+    assert rate(made, "tcp", during=True) < 0.7 * attempts_without(label, "tcp")
+
+
+def attempts_without(label: Label, counter: str = "attempts") -> float:
+    """What the label's subject does in those windows in a recording without the attack."""
+    windows = recording("quiet", minutes=12).windows_of(*label.subjects[0])
+    counts = [w.counts[counter] for w in windows if w.start_ns >= label.start_ns]
+    return sum(counts) / len(counts)

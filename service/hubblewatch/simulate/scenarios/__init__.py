@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from hubblewatch.simulate.scenarios.allowed import (
+    AllowedEgress,
+    CredentialReuse,
+    HijackedPod,
+    QuietRecon,
+)
 from hubblewatch.simulate.scenarios.base import Scenario
 from hubblewatch.simulate.scenarios.denials import DeniedProbe, PolicyBreak
 from hubblewatch.simulate.scenarios.egress import Beacon, DnsTunnel, NewEgress
@@ -41,6 +47,10 @@ _ALL: tuple[type[Scenario], ...] = (
     LateralMovement,
     DataStaging,
     FamiliarPaths,
+    CredentialReuse,
+    AllowedEgress,
+    QuietRecon,
+    HijackedPod,
     ConnectivityErrors,
     Rollout,
     BatchPeak,

@@ -3,12 +3,10 @@ from __future__ import annotations
 from math import exp
 
 import pytest
-from tests.closings import CART, FIRST
+from tests.closings import FIRST
 
-from hubblewatch.baseline.memory import Memory
 from hubblewatch.baseline.past import SubjectMemory
-from hubblewatch.detectors.novelty import Neighbourhood, chance_of, given_through, rate_before
-from hubblewatch.window.closed import INBOUND, OUTBOUND, Subject
+from hubblewatch.detectors.novelty import chance_of, given_through, rate_before
 
 
 def test_the_chance_of_arrivals_is_that_of_a_poisson_process() -> None:
@@ -34,13 +32,3 @@ def test_windows_without_traffic_are_no_time_in_which_something_could_come() -> 
     rare = SubjectMemory(first=FIRST, windows=60)
     since = FIRST + 600
     assert rate_before(0, rare, since) > 10 * rate_before(0, busy, since)
-
-
-def test_the_neighbourhood_is_the_namespace_without_the_subject_itself() -> None:
-    memory = Memory()
-    stock = memory.subject(Subject("shop", "stock", OUTBOUND))
-    memory.subject(Subject("shop", "stock", INBOUND))
-    memory.subject(Subject("bank", "ledger", OUTBOUND))
-    memory.subject(CART)
-    (neighbour,) = Neighbourhood(memory).of(CART)
-    assert neighbour is stock

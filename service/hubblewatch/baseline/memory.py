@@ -23,6 +23,7 @@ from hubblewatch.baseline.past import (
     remember,
     trial_key,
 )
+from hubblewatch.baseline.subjects import Subjects
 from hubblewatch.window.closed import ClosedWindow, EdgeCounts, EdgeKey, Subject
 from hubblewatch.window.closing import Closing
 
@@ -42,7 +43,7 @@ class Memory:
     """
 
     def __init__(self) -> None:
-        self.subjects: dict[Subject, SubjectMemory] = {}
+        self.subjects = Subjects()
         self.namespaces: dict[str, NamespaceMemory] = {}
         self.stream = StreamMemory()
         self.changed: set[Subject | str] = set()
@@ -144,7 +145,9 @@ class Memory:
             namespaces = sorted((name, True) for name in window.peer_namespaces)
             remember(memory.namespaces, namespaces, number, MAX_NAMESPACES)
             edges = sorted((str(edge), _succeeded(counts)) for edge, counts in window.edges.items())
-            remember(memory.edges, edges, number, MAX_EDGES)
+            came, went = remember(memory.edges, edges, number, MAX_EDGES)
+            if came or went:
+                self.subjects.note_edges(window.subject, came, went)
         if closing.is_complete:
             self._learn_namespaces(number, {s.namespace for s in suspects if not s.workload})
         self.stream.nodes.learn(closing.events)

@@ -167,21 +167,31 @@ def split_trial(key: str) -> ContactKey:
 
 def remember(
     spans: dict[str, Span], names: Iterable[tuple[str, bool]], number: int, bound: int
-) -> None:
+) -> tuple[list[str], list[str]]:
     """Note what was seen in a window; what was not seen for the longest makes room.
+
+    Gives the names that came and those that made room.
 
     ``names`` are names and whether an attempt succeeded; their order decides who makes room among
     equals, so it must not depend on chance. The dict is kept in the order of ``last``.
     """
+    came, went = [], []
     for name, answered in names:
         span = spans.pop(name, None)
         if span is None:
             if len(spans) >= bound:
-                del spans[next(iter(spans))]
+                oldest = next(iter(spans))
+                del spans[oldest]
+                went.append(oldest)
             spans[name] = Span(number, number, answered=answered)
+            came.append(name)
             continue
         span.last = number
         span.answered = span.answered or answered
         if span.second < 0:
             span.second = number
         spans[name] = span
+    if went:
+        # More than fit in one window: some came and went.
+        return [n for n in came if n in spans], [n for n in went if n not in spans]
+    return came, went

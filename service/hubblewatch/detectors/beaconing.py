@@ -26,7 +26,7 @@ from hubblewatch.baseline.memory import Memory
 from hubblewatch.baseline.past import SubjectMemory
 from hubblewatch.detectors.destinations import is_outside
 from hubblewatch.detectors.finding import Finding, Reason, Severity, shown_evidence
-from hubblewatch.detectors.novelty import DAY, Neighbourhood, given_through, is_known_to
+from hubblewatch.detectors.novelty import DAY, given_through
 from hubblewatch.detectors.wording import counted, name_of
 from hubblewatch.window.closed import INBOUND, MAX_BEGINS, ClosedWindow, EdgeKey
 from hubblewatch.window.closing import Closing
@@ -81,7 +81,6 @@ class Beaconing:
 
     def inspect(self, closing: Closing, memory: Memory) -> Iterable[Finding]:
         """Give one finding for each subject and destination contacted at even intervals."""
-        neighbourhood = Neighbourhood(memory)
         for window in closing.windows:
             if not window.external or window.subject.direction == INBOUND:
                 continue
@@ -90,9 +89,10 @@ class Beaconing:
             if given is None:
                 continue
             for beacon in self._follow(window, past, given, closing.number):
-                others = neighbourhood.of(window.subject)
                 first = past.edges[str(beacon.edge)].first
-                is_shared = is_known_to(others, str(beacon.edge), first)
+                is_shared = memory.subjects.is_known_to_neighbour(
+                    window.subject, str(beacon.edge), first
+                )
                 severity = Severity.INFO if is_shared else Severity.WARNING
                 yield self._finding(window, past, beacon, severity)
 

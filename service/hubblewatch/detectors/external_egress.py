@@ -36,9 +36,7 @@ from hubblewatch.detectors.new_destinations import (
 )
 from hubblewatch.detectors.novelty import (
     RESTLESS_RATE,
-    Neighbourhood,
     given_through,
-    is_known_to,
 )
 from hubblewatch.detectors.wording import counted, listed, name_of, span_of
 from hubblewatch.window.closed import INBOUND, ClosedWindow
@@ -82,7 +80,6 @@ class ExternalEgress:
 
     def inspect(self, closing: Closing, memory: Memory) -> Iterable[Finding]:
         """Give one finding for each subject with new destinations."""
-        neighbourhood = Neighbourhood(memory)
         for window in closing.windows:
             if not window.external or window.subject.direction == INBOUND:
                 continue
@@ -94,9 +91,9 @@ class ExternalEgress:
             case = None if known is None else self._judge(past, closing.number, known)
             if case is None:
                 continue
-            others = neighbourhood.of(window.subject)
+            known_to = memory.subjects.is_known_to_neighbour
             edges = [edge for new in case.news for edge in found.get(new.name, ())]
-            if edges and all(is_known_to(others, str(edge), closing.number) for edge in edges):
+            if edges and all(known_to(window.subject, str(edge), closing.number) for edge in edges):
                 case.severity = Severity.INFO
             yield self._finding(window, past, case)
 

@@ -25,17 +25,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from hubblewatch.baseline.estimate import BaselineState
 from hubblewatch.baseline.memory import Memory
 from hubblewatch.baseline.past import SubjectMemory
+from hubblewatch.baseline.subjects import Subjects
 from hubblewatch.detectors.destinations import APISERVER, is_metadata, is_outside, split_edge
 from hubblewatch.detectors.finding import Finding, Reason, Severity, shown_evidence
 from hubblewatch.detectors.novelty import (
     DAY,
     HOUR,
     RESTLESS_RATE,
-    Neighbourhood,
     chance_of,
     discovered_through,
     given_through,
-    is_known_to,
     rate_before,
 )
 from hubblewatch.detectors.wording import counted, listed, name_of, span_of
@@ -113,14 +112,13 @@ class NewEdge:
 
     def inspect(self, closing: Closing, memory: Memory) -> Iterable[Finding]:
         """Give one finding for each subject that has a new edge in this closing."""
-        neighbourhood = Neighbourhood(memory)
         for window in closing.windows:
             if not window.new_edges or window.subject.direction == INBOUND:
                 continue
             past = memory.subject(window.subject)
             given = given_through(past)
             if given is not None:
-                case = self._judge(window, past, given, closing.number, neighbourhood)
+                case = self._judge(window, past, given, closing.number, memory.subjects)
                 if case is not None:
                     yield self._finding(window, past, case)
 
@@ -130,7 +128,7 @@ class NewEdge:
         past: SubjectMemory,
         given: int,
         number: int,
-        neighbourhood: Neighbourhood,
+        subjects: Subjects,
     ) -> _Case | None:
         fresh = [
             edge for edge in window.edges if str(edge) not in past.edges and not is_outside(edge)
@@ -139,7 +137,7 @@ class NewEdge:
             return None
         met = self._met(sorted(fresh)[:_MAX_FRESH], past, number)
         horizon = max(discovered_through(past), number - DAY)
-        arrivals = self._arrivals(window.subject, met, horizon, neighbourhood.of(window.subject))
+        arrivals = self._arrivals(window.subject, met, horizon, subjects)
         settings = self._settings
         for count in range(settings.peers, len(arrivals) + 1):
             since = arrivals[count - 1].number
@@ -198,7 +196,7 @@ class NewEdge:
         subject: Subject,
         met: list[tuple[int, EdgeKey]],
         horizon: int,
-        others: list[SubjectMemory],
+        subjects: Subjects,
     ) -> list[_Arrival]:
         """Give the new peers after window ``horizon``, latest first."""
         seen: dict[str, int] = {}
@@ -208,7 +206,7 @@ class NewEdge:
             is_known = seen.setdefault(peer, first) < first
             if first <= horizon:
                 continue
-            weight = self._weight(subject, edge, is_known, first, others)
+            weight = self._weight(subject, edge, is_known, first, subjects)
             arrival = arrivals.get(peer)
             if arrival is None or (weight, first) > (arrival.weight, arrival.number):
                 arrivals[peer] = _Arrival(first, peer, edge, weight)
@@ -220,14 +218,14 @@ class NewEdge:
         edge: EdgeKey,
         is_known: bool,
         first: int,
-        others: list[SubjectMemory],
+        subjects: Subjects,
     ) -> float:
         weight = _KNOWN_PEER if is_known else _PEER
         if edge.namespace and edge.namespace != subject.namespace and not is_known:
             weight += _OTHER_NAMESPACE
         if edge.port in self._sensitive or edge.peer == APISERVER or is_metadata(edge):
             weight += _SENSITIVE
-        if is_known_to(others, str(edge), first):
+        if subjects.is_known_to_neighbour(subject, str(edge), first):
             weight *= _KNOWN_TO_NEIGHBOUR
         return weight
 

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from math import exp
 
-from hubblewatch.baseline.memory import Memory
 from hubblewatch.baseline.past import SubjectMemory
-from hubblewatch.window.closed import Subject
 
 HOUR = 60
 DAY = 24 * HOUR
@@ -63,31 +61,3 @@ def chance_of(count: int, mean: float) -> float:
         below += term
         term *= mean / (number + 1)
     return max(0.0, 1.0 - below)
-
-
-class Neighbourhood:
-    """The subjects of each namespace, looked up at the first question.
-
-    Never across namespaces: a partition holds whole ones, but not all of them.
-    """
-
-    def __init__(self, memory: Memory) -> None:
-        self._memory = memory
-        self._by_namespace: dict[tuple[str, str], list[tuple[str, SubjectMemory]]] | None = None
-
-    def of(self, subject: Subject) -> list[SubjectMemory]:
-        """Give the memories of the other subjects of the namespace, same direction."""
-        if self._by_namespace is None:
-            self._by_namespace = {}
-            for other, past in self._memory.subjects.items():
-                key = (other.namespace, other.direction)
-                self._by_namespace.setdefault(key, []).append((other.workload, past))
-        found = self._by_namespace.get((subject.namespace, subject.direction), [])
-        return [past for workload, past in found if workload != subject.workload]
-
-
-def is_known_to(others: list[SubjectMemory], edge: str, before: int) -> bool:
-    """Tell whether one of them had met an edge before a window."""
-    return any(
-        (span := past.edges.get(edge)) is not None and span.first < before for past in others
-    )

@@ -35,8 +35,8 @@ def usual_of_others(
     """
     values = {
         other: past.estimate(feature).usual
-        for other, past in memory.subjects.items()
-        if other.namespace == subject.namespace and past.estimate(feature).count
+        for other, past in memory.subjects.in_namespace(subject.namespace)
+        if past.estimate(feature).count
     }
     for window in closing.windows:
         if window.subject.namespace == subject.namespace:

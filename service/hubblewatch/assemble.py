@@ -7,13 +7,20 @@ from collections.abc import Callable
 from msgspec import structs
 
 from hubblewatch.detectors.registry import PARENTS, build_detectors
+from hubblewatch.errors import ConfigurationError
+from hubblewatch.flow.pseudonym import Pseudonyms
+from hubblewatch.flow.redact import Redaction
 from hubblewatch.flow.reject import Reject
 from hubblewatch.model.directory import ModelDirectory
 from hubblewatch.model.loaded import ModelSource
 from hubblewatch.model.store import shipped_model
 from hubblewatch.pipeline import Pipeline, PipelineSettings
-from hubblewatch.settings import Settings
+from hubblewatch.settings import RedactionSettings, Settings
+from hubblewatch.settings.redaction import MIN_KEY_CHARACTERS
 from hubblewatch.settings.suppressions_file import SuppressionsFile
+
+MAX_KEY_FILE_BYTES = 4096
+"""A larger file holds no key."""
 
 
 def pipeline_settings(settings: Settings) -> PipelineSettings:
@@ -76,3 +83,38 @@ def open_model(settings: Settings, clock: Callable[[], float]) -> ModelDirectory
     return ModelDirectory(
         directory, clock, shadow=wanted.shadow, alerts_per_day=wanted.alerts_per_day
     )
+
+
+def open_redaction(settings: Settings, *, renames: bool = True) -> Redaction:
+    """Give what takes out of lines what the settings do not keep.
+
+    ``renames`` is for whoever reads a source; names on the flow topic are as they shall be.
+
+    Raises ConfigurationError where the key cannot be had.
+    """
+    wanted = settings.redaction
+    names = None
+    if renames and wanted.names == "hash":
+        domain = settings.detectors.dns_anomaly.cluster_domain
+        names = Pseudonyms(_key(wanted), wanted.clear_names, domain)
+    return Redaction(wanted.labels, names, keeps_text=wanted.rejects == "text")
+
+
+def _key(settings: RedactionSettings) -> bytes:
+    if settings.key is not None:
+        return settings.key.get_secret_value().encode()
+    path = settings.key_file
+    assert path is not None
+    try:
+        with path.open("rb") as file:
+            key = file.read(MAX_KEY_FILE_BYTES + 1)
+    except OSError as error:
+        raise ConfigurationError(f"redaction.key_file: {path}: {error.strerror}") from None
+    if len(key) > MAX_KEY_FILE_BYTES:
+        raise ConfigurationError(f"redaction.key_file: {path} is too large for a key")
+    key = key.rstrip(b"\r\n")
+    if len(key) < MIN_KEY_CHARACTERS:
+        raise ConfigurationError(
+            f"redaction.key_file: {path} holds less than {MIN_KEY_CHARACTERS} characters"
+        )
+    return key

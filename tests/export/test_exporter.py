@@ -17,12 +17,14 @@ from hubblewatch.export.pace import PacedSource, parse_speed
 from hubblewatch.export.rejects import A_SECOND, BURST, Rejects
 from hubblewatch.export.source import RecordingSource, Source
 from hubblewatch.flow.decode import decode_lines
+from hubblewatch.flow.redact import Redaction
 from hubblewatch.flow.reject import Reject, RejectReason
 from hubblewatch.flow.schema import Line
 from hubblewatch.kafka.envelope import HEADERS, Envelopes
 from hubblewatch.kafka.pulse import PulseSettings
 from hubblewatch.kafka.router import Router
 from hubblewatch.kafka.topics import TopicNames
+from hubblewatch.settings import RedactionSettings
 from hubblewatch.source.recordings import open_recordings
 
 TOPICS = TopicNames("flows", "windows", "alerts", "state", "rejects")
@@ -82,7 +84,8 @@ def exporter(
     refused = rejects or Rejects(time.monotonic)
     router = Router(PARTITIONS, PulseSettings("test"), refused.take)
     envelopes = Envelopes(PARTITIONS, time.monotonic, refused.take, max_age_seconds=0.05)
-    return Exporter(router, envelopes, memory, refused, TOPICS, wall_clock)
+    redaction = Redaction(RedactionSettings().labels)
+    return Exporter(router, envelopes, memory, refused, TOPICS, redaction, wall_clock)
 
 
 async def test_all_lines_are_published_and_the_last_window_closes() -> None:
@@ -183,13 +186,13 @@ async def test_a_live_source_that_was_never_connected_makes_no_heartbeats() -> N
     assert not memory.lines()
 
 
-async def test_rejects_go_to_their_topic_with_a_reason() -> None:
+async def test_rejects_go_to_their_topic_with_a_reason_and_without_what_they_say() -> None:
     memory = Memory()
     rejects = Rejects(time.monotonic)
-    rejects.take(Reject(RejectReason.MALFORMED, "a.jsonl:7", "truncated", b'{"flow"'))
+    rejects.take(Reject(RejectReason.MALFORMED, "a.jsonl:7", "truncated", b'{"flow":"Basic dTpw'))
     await exporter(memory, rejects).run(Listed([tcp()]), asyncio.Event())
     (record,) = [record for record in memory.records if record[0] == "rejects"]
-    assert record[2] == b'{"flow"'
+    assert record[2] == b'{"flow":"x x'
     assert dict(record[3]) == {
         "reason": b"malformed",
         "place": b"a.jsonl:7",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from ipaddress import IPv4Address, ip_address
 
+from hubblewatch.flow.domain import registered_domain
 from hubblewatch.window.closed import EdgeKey
 
 METADATA = frozenset(
@@ -20,9 +21,6 @@ METADATA = frozenset(
 link-local address, AWS over IPv6, Alibaba, Google by name."""
 
 APISERVER = "kube-apiserver"
-
-_SECOND_LEVEL = frozenset({"ac", "co", "com", "edu", "gov", "net", "org"})
-"""Second-level labels under which a two-letter top-level domain registers names."""
 
 
 def split_edge(text: str) -> EdgeKey:
@@ -62,15 +60,3 @@ def group_of(destination: str) -> str:
     if isinstance(address, IPv4Address):
         return destination.rpartition(".")[0] + ".0/24"
     return ":".join(address.exploded.split(":")[:3]) + "::/48"
-
-
-def registered_domain(name: str) -> str:
-    """Give the domain that was registered for a name, as far as can be told without a list.
-
-    Two labels, or three where a country registers under labels such as ``co`` or ``com``.
-    """
-    labels = name.rstrip(".").lower().split(".")
-    size = 2
-    if len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in _SECOND_LEVEL:
-        size = 3
-    return ".".join(labels[-size:])

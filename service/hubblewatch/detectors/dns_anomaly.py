@@ -24,11 +24,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from hubblewatch.baseline.estimate import BaselineState, Estimate
 from hubblewatch.baseline.memory import SUSPICIOUS_WEIGHT, Memory
 from hubblewatch.baseline.past import SubjectMemory
-from hubblewatch.detectors.destinations import registered_domain
 from hubblewatch.detectors.finding import Evidence, Finding, PeerRef, Reason, Severity
 from hubblewatch.detectors.name_sketch import NameSketch
 from hubblewatch.detectors.novelty import HOUR
 from hubblewatch.detectors.wording import counted, name_of, span_of
+from hubblewatch.flow.domain import registered_domain
 from hubblewatch.window.closed import ClosedWindow
 from hubblewatch.window.closing import Closing
 

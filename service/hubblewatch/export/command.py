@@ -16,6 +16,7 @@ from msgspec import Struct
 from pydantic import ValidationError
 from rich.console import Console
 
+from hubblewatch.assemble import open_redaction
 from hubblewatch.errors import ConfigurationError
 from hubblewatch.export.delivery import delivery, resumption
 from hubblewatch.export.exporter import Exporter
@@ -79,7 +80,8 @@ class Command:
         if self._is_live and self._speed is not None:
             raise ConfigurationError("--speed is for recordings; a live Hubble has its own")
         self._began_ns = time.time_ns()
-        self._rejects = Rejects(time.monotonic)
+        self._redaction = open_redaction(settings)
+        self._rejects = Rejects(time.monotonic, self._redaction.excerpt)
         self._followed = self._follow(files) if wishes.follows else None
         self._recordings = [] if self._is_live else open_recordings(files, _standard_input())
         self._errors = Console(stderr=True)
@@ -124,7 +126,7 @@ class Command:
         )
         waits = self._followed is not None or not self._is_live
         publisher, spool = delivery(self._settings, topics, partitions, can_wait=waits)
-        exporter = Exporter(router, envelopes, publisher, rejects, topics)
+        exporter = Exporter(router, envelopes, publisher, rejects, topics, self._redaction)
         live = self._followed or (self._live_source(rejects) if self._is_live else None)
         source: Source = live or RecordingSource(self._recordings, rejects.take)
         if self._speed is not None:

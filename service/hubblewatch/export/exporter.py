@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 from hubblewatch.export.confirmation import Confirmable, Confirmation
 from hubblewatch.export.rejects import Rejects
 from hubblewatch.export.source import Source
+from hubblewatch.flow.redact import Redaction
 from hubblewatch.kafka.envelope import HEADERS, Envelope, Envelopes
 from hubblewatch.kafka.router import Router
 from hubblewatch.kafka.topics import TopicNames
@@ -48,7 +49,7 @@ class Publishes(Protocol):
 
 
 class Exporter:
-    """Runs one source through ``router``, ``envelopes`` and ``publisher``, once.
+    """Runs one source through ``redaction``, ``router``, ``envelopes`` and ``publisher``, once.
 
     ``wall_clock`` gives seconds since the epoch and moves a live source's event time on.
     """
@@ -60,6 +61,7 @@ class Exporter:
         publisher: Publishes,
         rejects: Rejects,
         topics: TopicNames,
+        redaction: Redaction,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self.router = router
@@ -71,6 +73,7 @@ class Exporter:
         self._envelopes = envelopes
         self._publisher = publisher
         self._topics = topics
+        self._redaction = redaction
         self._wall_clock = wall_clock
         self._outbox: deque[_Record] = deque()
         self._handed_in = 0
@@ -107,6 +110,7 @@ class Exporter:
     async def _read(self, source: Source) -> None:
         async for lines in source.batches():
             self.lines += len(lines)
+            self._redaction.redact(lines)
             async with self._order:
                 self.router.take(lines)
                 await self._send(self._envelopes.add(self.router.drain()))

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable
 
 from hubblewatch.flow.reject import Reject, RejectReason
+from hubblewatch.flow.shape import shape_of
 
 BURST = 1_000
 A_SECOND = 50
@@ -15,12 +16,13 @@ MAX_HEADER_BYTES = 500
 
 
 class RejectRecord:
-    """One reject as a record: the begin of the line, and headers that say what was wrong where."""
+    """One reject as a record: what may be kept of the line's begin, and headers that say what was
+    wrong where."""
 
     __slots__ = ("headers", "value")
 
-    def __init__(self, reject: Reject) -> None:
-        self.value = reject.excerpt
+    def __init__(self, reject: Reject, excerpt: Callable[[bytes], bytes]) -> None:
+        self.value = excerpt(reject.excerpt)
         self.headers: tuple[tuple[str, bytes], ...] = tuple(
             (name, text.encode("utf-8", "replace")[:MAX_HEADER_BYTES])
             for name, text in (
@@ -34,14 +36,17 @@ class RejectRecord:
 class Rejects:
     """Counts rejects by reason; keeps as many for publishing as the bounds allow.
 
-    ``clock`` gives monotonic seconds.
+    ``clock`` gives monotonic seconds, ``excerpt`` what may be kept of a refused line.
     """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, clock: Callable[[], float], excerpt: Callable[[bytes], bytes] = shape_of
+    ) -> None:
         self.counts: defaultdict[RejectReason, int] = defaultdict(int)
         self.unpublished = 0
         """Counted only: there were too many at once."""
         self._clock = clock
+        self._excerpt = excerpt
         self._allowance = float(BURST)
         self._at = clock()
         self._kept: list[RejectRecord] = []
@@ -61,7 +66,7 @@ class Rejects:
             self.unpublished += 1
             return
         self._allowance -= 1
-        self._kept.append(RejectRecord(reject))
+        self._kept.append(RejectRecord(reject, self._excerpt))
 
     def drain(self) -> list[RejectRecord]:
         """Give what was kept since the last call."""

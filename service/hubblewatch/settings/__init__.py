@@ -13,6 +13,7 @@ from hubblewatch.settings.kafka import KafkaSecuritySettings, KafkaSettings
 from hubblewatch.settings.loading import load_settings
 from hubblewatch.settings.log import LogSettings
 from hubblewatch.settings.model import Settings
+from hubblewatch.settings.redaction import RedactionSettings
 from hubblewatch.settings.serve import ServeSettings
 from hubblewatch.settings.window import WindowSettings
 from hubblewatch.settings.worker import WorkerSettings
@@ -27,6 +28,7 @@ __all__ = [
     "KafkaSettings",
     "LogSettings",
     "ModelSettings",
+    "RedactionSettings",
     "ServeSettings",
     "Settings",
     "SettingsBlock",

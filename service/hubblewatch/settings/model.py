@@ -15,6 +15,7 @@ from hubblewatch.settings.forest import ModelSettings
 from hubblewatch.settings.hubble import HubbleSettings
 from hubblewatch.settings.kafka import KafkaSettings
 from hubblewatch.settings.log import LogSettings
+from hubblewatch.settings.redaction import RedactionSettings
 from hubblewatch.settings.serve import ServeSettings
 from hubblewatch.settings.window import WindowSettings
 from hubblewatch.settings.worker import WorkerSettings
@@ -45,6 +46,7 @@ class Settings(BaseSettings):
     hubble: HubbleSettings = HubbleSettings()
     kafka: KafkaSettings = KafkaSettings()
     export: ExportSettings = ExportSettings()
+    redaction: RedactionSettings = RedactionSettings()
     worker: WorkerSettings = WorkerSettings()
     window: WindowSettings = WindowSettings()
     detectors: DetectorSettings = DetectorSettings()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from typing import Protocol
 
-from hubblewatch.assemble import build_pipeline, open_model, open_suppressions
+from hubblewatch.assemble import build_pipeline, open_model, open_redaction, open_suppressions
 from hubblewatch.flow.reject import Reject
 from hubblewatch.garbage import rarely_collected
 from hubblewatch.pipeline import Closed
@@ -48,6 +48,7 @@ class HubbleWatch:
     ) -> None:
         self.state = state
         self.model = open_model(settings, steady)
+        self._redaction = open_redaction(settings)
         self.pipeline = build_pipeline(settings, self._refuse, models=self.model)
         self._suppressions = open_suppressions(settings, steady)
         self.beginning = Beginning()
@@ -77,6 +78,7 @@ class HubbleWatch:
                     self.pipeline.suppressions = self._suppressions.current()
                 if self.model is not None:
                     self.model.refresh()
+                self._redaction.redact(batch)
                 closed = self.pipeline.take(batch)
                 complete = self.stream.complete_through_ns // SECOND_NS
                 if complete:

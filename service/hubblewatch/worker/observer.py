@@ -13,6 +13,7 @@ from hubblewatch.serve import AlertBoard, Health
 from hubblewatch.state import Restored
 from hubblewatch.worker.metrics import WorkerFamilies
 from hubblewatch.worker.partition import PartitionState
+from hubblewatch.worker.rejects import DEFECT
 
 LOOP = "event-loop"
 
@@ -93,7 +94,7 @@ class WorkerObserver:
         """A record was passed by."""
         self._families.skipped_records.inc()
         place = f"partition {number} offset {offset}"
-        self._keep_reject("defect", place, "the pipeline failed on this record", value or b"")
+        self._keep_reject(DEFECT, place, "the pipeline failed on this record", value or b"")
 
     def refused(self, reject: Reject) -> None:
         """A line was refused."""

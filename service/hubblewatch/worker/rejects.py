@@ -12,10 +12,15 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from msgspec import Struct
 
+from hubblewatch.flow.redact import Redaction
+
 log = logging.getLogger(__name__)
 
 WAITING = 500
 """Refused lines held in memory; a broken shipper can make every line one."""
+
+DEFECT = "defect"
+"""Reason of a record that was passed by since the pipeline failed on it, not its lines."""
 
 A_SECOND = 100
 MAX_VALUE_BYTES = 64 << 10
@@ -33,6 +38,8 @@ class _Refused(Struct, frozen=True):
 class RejectTopic:
     """Sends refused lines on, at least once each, with headers ``reason``, ``place``, ``detail``.
 
+    Of each only what ``redaction`` keeps: the record may be of a shipper that redacts nothing.
+
     What does not fit its bounds is lost and told to ``on_lost``; lines that are read again after a
     restart are kept again.
     """
@@ -42,19 +49,23 @@ class RejectTopic:
         topic: str,
         arguments: Callable[[], Mapping[str, Any]],
         on_lost: Callable[[int], None],
+        redaction: Redaction,
     ) -> None:
         self._topic = topic
         self._arguments = arguments
         self._on_lost = on_lost
+        self._redaction = redaction
         self._waiting: deque[_Refused] = deque()
         self._wake = asyncio.Event()
 
     def keep(self, reason: str, place: str, detail: str, value: bytes) -> None:
-        """Take a refused line; returns at once."""
+        """Take the begin of a refused line, or, if it is a ``DEFECT``, a whole record."""
         if len(self._waiting) >= WAITING:
             self._on_lost(1)
             return
-        self._waiting.append(_Refused(reason, place, detail, value[:MAX_VALUE_BYTES]))
+        redaction = self._redaction
+        kept = redaction.record(value) if reason == DEFECT else redaction.excerpt(value)
+        self._waiting.append(_Refused(reason, place, detail, kept[:MAX_VALUE_BYTES]))
         self._wake.set()
 
     async def run(self) -> None:

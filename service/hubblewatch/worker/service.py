@@ -13,7 +13,7 @@ from collections.abc import Callable
 from prometheus_client import CollectorRegistry
 
 from hubblewatch import __version__
-from hubblewatch.assemble import build_pipeline, open_model, open_suppressions
+from hubblewatch.assemble import build_pipeline, open_model, open_redaction, open_suppressions
 from hubblewatch.errors import ConfigurationError
 from hubblewatch.kafka.connection import broker_credentials, broker_urls, connection_arguments
 from hubblewatch.kafka.log_limit import limit_logs
@@ -61,7 +61,10 @@ class WorkerService:
         self._health = Health(time.monotonic, settings.worker.stuck_after_seconds)
         board = AlertBoard()
         self._rejects = RejectTopic(
-            self._topics.rejects, self._client_arguments, self._families.lost_rejects.inc
+            self._topics.rejects,
+            self._client_arguments,
+            self._families.lost_rejects.inc,
+            open_redaction(settings, renames=False),
         )
         self._metrics = Metrics(registry, version=__version__, clock=time.time)
         self._observer = WorkerObserver(

@@ -28,24 +28,5 @@ def public_labels(labels: list[str]) -> int:
     return min(registered_labels(labels), len(labels)) - 1
 
 
-_TOP_LEVEL = frozenset(
-    [
-        "app",
-        "arpa",
-        "biz",
-        "cloud",
-        "com",
-        "dev",
-        "edu",
-        "gov",
-        "info",
-        "int",
-        "internal",
-        "io",
-        "lan",
-        "local",
-        "mil",
-        "net",
-        "org",
-    ]
-)
+_COMMON = "app arpa biz cloud com dev edu gov info int internal io lan local mil net org"
+_TOP_LEVEL = frozenset(_COMMON.split())

@@ -36,31 +36,9 @@ def _fields() -> Iterator[str]:
             yield from kind.__struct_fields__
 
 
-_WORDS = frozenset(
-    name.encode()
-    for name in (
-        *_fields(),
-        *[
-            "true",
-            "false",
-            "null",
-            "headers",
-            "key",
-            "value",
-            "url",
-            "protocol",
-            "ethernet",
-            "Type",
-            "Summary",
-            "ipVersion",
-        ],
-        *[
-            "source_names",
-            "source_service",
-            "destination_service",
-            "traffic_direction",
-            "node_labels",
-        ],
-    )
+_OTHERS = (
+    b"true false null headers key value url protocol ethernet Type Summary ipVersion source_names "
+    b"source_service destination_service traffic_direction node_labels"
 )
+_WORDS = frozenset([*(name.encode() for name in _fields()), *_OTHERS.split()])
 """Names of members; as a value such a word tells nothing either."""

@@ -74,7 +74,9 @@ class Incidents:
             record = self._extend(closing, finding, seen)
             if record is not None:
                 records.append(record)
-        for incident in [i for i in self.open.values() if i.id not in seen]:
+        # By age, since a restart restores them in another order than they came.
+        quiet = [incident for incident in self.open.values() if incident.id not in seen]
+        for incident in sorted(quiet, key=lambda incident: (incident.first_start, incident.id)):
             entry = suppressions.match(incident.finding, closing.end)
             if entry is not None:
                 self.suppressed[entry] += incident.id not in held_back

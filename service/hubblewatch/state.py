@@ -12,7 +12,9 @@ from collections.abc import Iterable, Iterator
 import msgspec
 from msgspec import Struct, field
 
+from hubblewatch.baseline.memory import Memory
 from hubblewatch.baseline.past import NamespaceMemory, StreamMemory, SubjectMemory
+from hubblewatch.baseline.week import Week
 from hubblewatch.incident.incidents import Incident
 from hubblewatch.pipeline import Pipeline, Resume
 from hubblewatch.window.closed import Subject
@@ -48,6 +50,7 @@ _checkpoint = msgspec.msgpack.Decoder(Checkpoint).decode
 _subject = msgspec.msgpack.Decoder(SubjectMemory).decode
 _namespace = msgspec.msgpack.Decoder(NamespaceMemory).decode
 _stream = msgspec.msgpack.Decoder(StreamMemory).decode
+_week = msgspec.msgpack.Decoder(Week).decode
 _incident = msgspec.msgpack.Decoder(Incident).decode
 _name = msgspec.msgpack.Decoder(tuple[str, int]).decode
 
@@ -68,6 +71,9 @@ def changes(pipeline: Pipeline) -> Iterator[Record]:
             namespace = memory.namespaces.get(changed)
             value = None if namespace is None else _encode(namespace)
             yield encode_key("namespace", changed), value
+    for subject_of_week in sorted(memory.drain_changed_weeks()):
+        week = memory.weeks.get(subject_of_week)
+        yield encode_key("week", *subject_of_week), None if week is None else _encode(week)
     yield encode_key("stream"), _encode(memory.stream)
     for name in sorted(incidents.drain_changed()):
         incident = incidents.open.get(name)
@@ -102,6 +108,8 @@ def restore(pipeline: Pipeline, records: Iterable[Record]) -> Restored:
                     memory.namespaces.pop(parts[0], None)
                 else:
                     memory.namespaces[parts[0]] = _namespace(value)
+            elif kind == "week":
+                found.skipped += not _take_week(memory, Subject(*parts), value)
             elif kind == "incident":
                 if value is None:
                     pipeline.incidents.open.pop(parts[0], None)
@@ -116,6 +124,16 @@ def restore(pipeline: Pipeline, records: Iterable[Record]) -> Restored:
     if found.checkpoint is not None:
         pipeline.resume(found.checkpoint.resume, found.checkpoint.closed_through)
     return found
+
+
+def _take_week(memory: Memory, subject: Subject, value: bytes | None) -> bool:
+    """Take a subject's week; tell whether it is of a version that is understood."""
+    week = None if value is None else _week(value)
+    if week is None:
+        memory.weeks.pop(subject, None)
+    elif week.is_understood:
+        memory.weeks[subject] = week
+    return week is None or week.is_understood
 
 
 def encode_key(kind: str, *parts: str) -> bytes:

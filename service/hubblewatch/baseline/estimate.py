@@ -94,6 +94,12 @@ class Estimate(Struct):
                 self.anchor = first_anchor(self.centre, self.scale)
             self.centre, self.scale = self.anchor.hold(self.centre, self.scale, is_told=weight < 1)
 
+    def raised_to(self, level: float) -> Estimate:
+        """Give an estimate whose centre is at least ``level``; this one is left as it is."""
+        if level <= self.centre or self.count < ACTIVE_FROM:
+            return self
+        return Estimate(count=self.count, centre=level, scale=self.scale)
+
     def _begin_with(self, x: float) -> None:
         self.count += 1
         self.head.append(x)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from hubblewatch.baseline.estimate import Estimate
 from hubblewatch.baseline.features import explained_lookups, features, unexplained_udp
@@ -24,6 +24,7 @@ from hubblewatch.baseline.past import (
     trial_key,
 )
 from hubblewatch.baseline.subjects import Subjects
+from hubblewatch.baseline.week import EVERY_WINDOWS, Week, first_hour, hour_of, looks_of
 from hubblewatch.window.closed import ClosedWindow, EdgeCounts, EdgeKey, Subject
 from hubblewatch.window.closing import Closing
 
@@ -39,13 +40,16 @@ within hours, a lasting change of the service should within a day or two."""
 class Memory:
     """All memory of one stream (one partition of the flows, or one recording).
 
-    ``changed`` names the subjects and namespaces touched since it was last drained.
+    ``changed`` names the subjects and namespaces touched since it was last drained. ``weeks`` are
+    kept apart from the rest of a subject's memory because they change once an hour only.
     """
 
     def __init__(self) -> None:
         self.subjects = Subjects()
         self.namespaces: dict[str, NamespaceMemory] = {}
+        self.weeks: dict[Subject, Week] = {}
         self.stream = StreamMemory()
+        self.changed_weeks: set[Subject] = set()
         self.changed: set[Subject | str] = set()
 
     def subject(self, subject: Subject) -> SubjectMemory:
@@ -66,6 +70,24 @@ class Memory:
         """Give the subjects and namespaces that changed since the last call."""
         changed, self.changed = self.changed, set()
         return changed
+
+    def drain_changed_weeks(self) -> set[Subject]:
+        """Give the subjects whose week changed since the last call."""
+        changed, self.changed_weeks = self.changed_weeks, set()
+        return changed
+
+    def expected(self, subject: Subject, feature: str, second: int) -> Estimate:
+        """Give the estimate of a feature with what is usual at that time of the week, if higher.
+
+        ``feature`` is one of ``WEEK_FEATURES``, ``second`` the begin of a window.
+        """
+        past = self.subject(subject)
+        estimate = past.estimate(feature)
+        week = self.weeks.get(subject)
+        if week is None or past.hour is None:
+            return estimate
+        level = week.level(feature, hour_of(second, past.hour.offset))
+        return estimate if level is None else estimate.raised_to(level)
 
     def meet(self, closing: Closing) -> None:
         """Before the detectors look: note what this closing shows."""
@@ -140,8 +162,11 @@ class Memory:
             if closing.is_complete:
                 memory.windows += 1
                 weight = SUSPICIOUS_WEIGHT if window.subject in suspects else 1.0
-                for feature, value in features(window).items():
+                counts = features(window)
+                for feature, value in counts.items():
                     memory.estimates.setdefault(feature, Estimate()).learn(value, weight)
+                if memory.windows % EVERY_WINDOWS == 0:
+                    self._learn_hour(window.subject, memory, counts, closing, weight < 1)
             namespaces = sorted((name, True) for name in window.peer_namespaces)
             remember(memory.namespaces, namespaces, number, MAX_NAMESPACES)
             edges = sorted((str(edge), _succeeded(counts)) for edge, counts in window.edges.items())
@@ -154,6 +179,28 @@ class Memory:
         self.stream.closings += 1
         if self.stream.closings % 60 == 0:
             self._expire(number)
+
+    def _learn_hour(
+        self,
+        subject: Subject,
+        memory: SubjectMemory,
+        counts: Mapping[str, float],
+        closing: Closing,
+        is_suspicious: bool,
+    ) -> None:
+        """Take a window into the hour under way, and one that ended into the subject's week."""
+        hour = memory.hour
+        if hour is None:
+            hour = memory.hour = first_hour(subject, closing.start)
+        number = hour_of(closing.start, hour.offset)
+        if number != hour.number:
+            week = self.weeks.get(subject)
+            if week is None:
+                week = self.weeks[subject] = Week()
+            if week.learn(hour, looks_of(closing.end - closing.start)):
+                self.changed_weeks.add(subject)
+            hour.begin(number)
+        hour.add(counts, is_suspicious=is_suspicious)
 
     def _learn_namespaces(self, number: int, suspects: set[str]) -> None:
         for name, memory in self.namespaces.items():
@@ -176,6 +223,8 @@ class Memory:
         for subject in gone:
             del self.subjects[subject]
             self.changed.add(subject)
+            if self.weeks.pop(subject, None) is not None:
+                self.changed_weeks.add(subject)
         for name in [n for n, memory in self.namespaces.items() if memory.last < oldest]:
             del self.namespaces[name]
             self.changed.add(name)

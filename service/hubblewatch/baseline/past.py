@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from msgspec import Struct, field
 
 from hubblewatch.baseline.estimate import BaselineState, Estimate, state_after
+from hubblewatch.baseline.week import Hour
 from hubblewatch.window.closed import ContactKey
 from hubblewatch.window.completeness import NodeWatch
 
@@ -84,6 +85,7 @@ class SubjectMemory(Struct):
     edges: dict[str, Span] = field(default_factory=dict)
     recent: list[Recent] = field(default_factory=list)
     tried: dict[str, Trial] = field(default_factory=dict)
+    hour: Hour | None = None
     slots: dict[str, dict[str, list[float]]] = field(default_factory=dict)
 
     def estimate(self, feature: str) -> Estimate:

@@ -63,7 +63,7 @@ class ConnectivityErrors:
             if window.failed + window.dropped < settings.failures:
                 continue
             past = memory.subject(window.subject)
-            estimate = past.estimate("failed")
+            estimate = memory.expected(window.subject, "failed", closing.start)
             recent = past.recent_since(closing.number - settings.windows + 1)
             bad = [r for r in recent if r.seen_whole and self._is_bad(r, estimate)]
             if (

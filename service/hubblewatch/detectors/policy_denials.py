@@ -78,13 +78,15 @@ class PolicyDenials:
         for window in closing.windows:
             if window.denied:
                 past = memory.subject(window.subject)
-                case = self._judge(window, closing.number, past)
+                estimate = memory.expected(window.subject, "denied", closing.start)
+                case = self._judge(window, closing.number, past, estimate)
                 if case is not None:
-                    yield self._finding(window, case, past.estimate("denied"))
+                    yield self._finding(window, case, estimate)
 
-    def _judge(self, window: ClosedWindow, number: int, past: SubjectMemory) -> _Case | None:
+    def _judge(
+        self, window: ClosedWindow, number: int, past: SubjectMemory, estimate: Estimate
+    ) -> _Case | None:
         settings = self._settings
-        estimate = past.estimate("denied")
         usual = 0.0 if estimate.state is BaselineState.COLD else estimate.usual
         if (
             window.denied >= settings.burst_attempts

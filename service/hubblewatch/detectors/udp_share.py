@@ -41,7 +41,10 @@ def inspect_shares(closing: Closing, memory: Memory, settings: ShareSettings) ->
     for name in sorted({window.subject.namespace for window in closing.windows}):
         past = memory.namespace(name)
         recent = [r for r in past.recent if r.number > closing.number - _WINDOWS]
-        if len(recent) == _WINDOWS and all(_is_high(r, past, settings) for r in recent):
+        if len(recent) == _WINDOWS and all(
+            _is_high(r, past, settings) and _is_more(r.unexplained, name, closing, memory, settings)
+            for r in recent
+        ):
             yield _finding(closing, name, recent[-1], past)
 
 
@@ -50,9 +53,7 @@ def _is_high(recent: NamespaceRecent, past: NamespaceMemory, settings: ShareSett
         return False
     if recent.udp < settings.namespace_share * recent.attempts:
         return False
-    excess = recent.unexplained - past.udp.usual
-    noise = 4 * sqrt(past.udp.usual + 1)
-    if excess < max(settings.namespace_attempts, noise):
+    if not _is_beyond(recent.unexplained, past.udp.usual, settings):
         return False
     usual = past.udp_share.usual / 100
     now = recent.unexplained / recent.connections
@@ -61,6 +62,22 @@ def _is_high(recent: NamespaceRecent, past: NamespaceMemory, settings: ShareSett
     odds = (now + half) / (1 - now + half)
     usual_odds = (usual + half) / (1 - usual + half)
     return odds >= settings.odds_ratio * usual_odds
+
+
+def _is_beyond(udp: float, usual: float, settings: ShareSettings) -> bool:
+    return udp - usual >= max(settings.namespace_attempts, 4 * sqrt(usual + 1))
+
+
+def _is_more(
+    udp: float, name: str, closing: Closing, memory: Memory, settings: ShareSettings
+) -> bool:
+    """Tell whether it is more than the namespace's workloads have at this time of the week."""
+    usual = sum(
+        memory.expected(window.subject, "udp", closing.start).usual
+        for window in closing.windows
+        if window.subject.namespace == name
+    )
+    return _is_beyond(udp, usual, settings)
 
 
 def _finding(

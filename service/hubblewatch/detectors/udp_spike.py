@@ -21,10 +21,9 @@ from collections.abc import Iterable
 from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field
 
-from hubblewatch.baseline.estimate import BaselineState
+from hubblewatch.baseline.estimate import BaselineState, Estimate
 from hubblewatch.baseline.features import LOOKUPS_PER_CONNECTION, unexplained_udp
 from hubblewatch.baseline.memory import Memory
-from hubblewatch.baseline.past import SubjectMemory
 from hubblewatch.detectors.finding import Finding, Reason, Severity, shown_evidence
 from hubblewatch.detectors.population import is_from_the_beginning, usual_of_others
 from hubblewatch.detectors.udp_share import inspect_shares
@@ -103,13 +102,13 @@ class UdpSpike:
 
     def _judge(self, window: ClosedWindow, closing: Closing, memory: Memory) -> Finding | None:
         settings = self._settings
-        past = memory.subject(window.subject)
-        estimate = past.estimate("udp")
+        estimate = memory.expected(window.subject, "udp", closing.start)
         udp = unexplained_udp(window)
-        against = self._usual(window, past, closing, memory)
+        against = self._usual(window, estimate, closing, memory)
         if against is None:
             return None
-        usual = against.usual * _load(window, past)
+        usual_tcp = memory.expected(window.subject, "tcp", closing.start).usual
+        usual = against.usual * _load(window, usual_tcp)
         if udp - usual < against.excess or udp < against.ratio * usual:
             return None
         if estimate.state is not BaselineState.COLD and (
@@ -127,14 +126,13 @@ class UdpSpike:
             Severity.CRITICAL if is_critical else Severity.WARNING,
             Reason("udp", float(udp), low, high),
             against.basis,
-            past,
+            estimate,
         )
 
     def _usual(
-        self, window: ClosedWindow, past: SubjectMemory, closing: Closing, memory: Memory
+        self, window: ClosedWindow, estimate: Estimate, closing: Closing, memory: Memory
     ) -> _Usual | None:
         settings = self._settings
-        estimate = past.estimate("udp")
         if estimate.state is not BaselineState.COLD:
             return _Usual(
                 estimate.usual, settings.ratio, settings.excess_attempts, "from its own past"
@@ -147,7 +145,7 @@ class UdpSpike:
                 f"from its first {estimate.count} windows",
             )
         others = usual_of_others(window.subject, "udp", unexplained_udp, closing, memory)
-        if is_from_the_beginning(past, memory.stream):
+        if is_from_the_beginning(memory.subject(window.subject), memory.stream):
             # It may have been like this for years: only what stands out from all others counts.
             if len(others) < _LEAST_OTHERS:
                 return None
@@ -172,7 +170,7 @@ class UdpSpike:
         severity: Severity,
         reason: Reason,
         basis: str,
-        past: SubjectMemory,
+        estimate: Estimate,
     ) -> Finding:
         subject = window.subject
         lookups = window.udp_dns > window.udp / 2
@@ -212,17 +210,16 @@ class UdpSpike:
                 "usual within a day or two, or suppress it until then."
             ),
             reasons=[reason],
-            score=past.estimate("udp").deviation(udp),
+            score=estimate.deviation(udp),
             peers=peers,
             evidence=evidence,
             pods=sorted(window.pods),
             protocol="udp",
             ports=ports,
-            baseline=str(past.estimate("udp").state),
+            baseline=str(estimate.state),
         )
 
 
-def _load(window: ClosedWindow, past: SubjectMemory) -> float:
+def _load(window: ClosedWindow, usual: float) -> float:
     """By what factor the subject's TCP is above its usual, at least 1: so much more UDP is load."""
-    usual = past.estimate("tcp").usual
     return max(1.0, (window.tcp + _LOAD_NOISE) / (usual + _LOAD_NOISE))

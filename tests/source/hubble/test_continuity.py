@@ -223,6 +223,23 @@ def test_nodes_are_bounded(monkeypatch: Any) -> None:
     assert len(stream.uuids()) == 10
 
 
+def test_a_busy_node_that_fell_silent_is_asked_for_though_no_check_has_noticed() -> None:
+    stream = Stream()
+    stream.take(*(seen(at / 2) for at in range(40)))
+    stream.take(*(seen(at / 2, "node-b") for at in range(80)))
+    assert stream.resume() == 19.5 - 10
+    stream.take(*(seen(at / 2) for at in range(40, 60)))
+    assert of_loss(stream.lines)[0][2] == "node-a"
+
+
+def test_a_node_that_is_quiet_by_habit_or_for_long_is_not_gone_back_for() -> None:
+    stream = Stream()
+    stream.take(*(seen(at, "rare") for at in range(0, 30, 10)))
+    stream.take(*(seen(at / 2, "ended") for at in range(40)))
+    stream.take(*(seen(at / 2) for at in range(300)))
+    assert stream.resume() == 149.5 - 10
+
+
 def test_a_clock_that_is_ahead_does_not_move_the_place_to_resume_from() -> None:
     stream = Stream()
     stream.take(seen(1.0), seen(10 * 3_600.0, "node-b"))

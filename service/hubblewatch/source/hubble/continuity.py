@@ -120,13 +120,18 @@ class Continuity:
         """Give the event time to ask from, ``earliest_ns`` at least, and look for gaps from there.
 
         It is before the newest flow of each node that is in trouble, and of all together; a node
-        that is well and quiet has nothing to make up for, nor has one that is gone.
+        that is well and quiet has nothing to make up for, nor has one that is gone. A node whose
+        quiet is not its habit may be in trouble that no check has noticed yet.
         """
         known = [self.newest_ns, *self._owed]
         known += [
             node.newest_ns
             for node in self.nodes.values()
-            if node.newest_ns and node.state not in (NodeState.CONNECTED, NodeState.GONE)
+            if node.newest_ns
+            and (
+                node.state not in (NodeState.CONNECTED, NodeState.GONE)
+                or node.is_newly_silent(self.newest_ns)
+            )
         ]
         self._owed.clear()
         since = max(min(known) - overlap_ns, earliest_ns)

@@ -10,6 +10,12 @@ from hubblewatch.source.hubble.loss import Jumps
 SPELL_NS = 60_000_000_000
 """Event time over which a node's rate is taken."""
 
+EXPECTED_FLOWS = 20
+"""A node counts as silent when it should have sent so many: at a Poisson rate 2e-9 by chance."""
+
+NEWLY_SILENT_NS = 90_000_000_000
+"""So long the checks may take to find out about a silent node; after it they have the say."""
+
 
 class Node(Struct):
     """One node of the stream. ``newest_ns`` is the event time of its newest flow."""
@@ -35,6 +41,12 @@ class Node(Struct):
         if seconds >= 1 and (not self.rate or seconds >= SPELL_NS / 4e9):
             return self.spell_flows / seconds
         return self.rate
+
+    def is_newly_silent(self, latest_ns: int) -> bool:
+        """Whether it should have been heard by its habit, and no check may have noticed yet."""
+        quiet_ns = latest_ns - self.newest_ns
+        expected = self.usual_rate * quiet_ns / 1e9
+        return quiet_ns <= NEWLY_SILENT_NS and expected >= EXPECTED_FLOWS
 
     def begin_spell(self, time_ns: int) -> None:
         """Begin to take the rate anew."""

@@ -13,7 +13,7 @@ from msgspec import Struct, field
 from hubblewatch.atomic_file import write_atomically
 from hubblewatch.flow.timestamp import format_seconds
 from hubblewatch.settings import HubbleSettings
-from hubblewatch.source.hubble.watch import EXPECTED_FLOWS
+from hubblewatch.source.hubble.node import EXPECTED_FLOWS
 
 VERSION = 1
 MAX_BYTES = 4 << 20

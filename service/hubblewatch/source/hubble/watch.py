@@ -13,7 +13,7 @@ from hubblewatch.settings import HubbleSettings
 from hubblewatch.source.hubble.channel import Metadata
 from hubblewatch.source.hubble.continuity import Continuity
 from hubblewatch.source.hubble.counts import NodeState, ReconnectReason, SourceCounts
-from hubblewatch.source.hubble.node import Node
+from hubblewatch.source.hubble.node import EXPECTED_FLOWS, Node
 from hubblewatch.source.hubble.patience import Patience
 from hubblewatch.source.hubble.proto import observer_pb2, relay_pb2
 from hubblewatch.source.hubble.trouble import HubbleTroubleError, MissingNodesError
@@ -23,9 +23,6 @@ STRIKES = 2
 
 UNREAD_FLOWS = 2
 """Growth of a node's flow count that shows flows: the newest one is not readable yet."""
-
-EXPECTED_FLOWS = 20
-"""A node counts as silent when it should have sent so many: at a Poisson rate 2e-9 by chance."""
 
 FRESH_SECONDS = 60.0
 FRESH_CHECK_SECONDS = 1.0

@@ -21,7 +21,7 @@ KAFKA_ARGS ?=
 STACK_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench scenarios kafka stack crash proto lock clean
+.PHONY: help setup demo test lint format bench scenarios kafka stack crash faults proto lock clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,6 +77,9 @@ proto: $(STAMP) ## make Hubble's messages anew from their .proto files
 
 crash: $(STAMP) ## kill workers and the broker again and again, then check the sums
 	$(BIN)/python -m tests.broker.crash
+
+faults: $(STAMP) ## let Hubble and Kafka fail in every way under a live export, then check the sums
+	$(BIN)/python -m tests.broker.faults $(FAULTS_ARGS)
 
 LOCK_VENV := .lock-venv
 # --universal: one file for Python 3.11 to 3.13 and every system. --no-strip-extras: pip counts

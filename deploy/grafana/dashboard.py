@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.grafana.cluster_panels import incident_panels, traffic_panels
+from deploy.grafana.exporter_panels import exporter_panels
 from deploy.grafana.panels import CLUSTER, Placed
 from deploy.grafana.service_panels import service_panels, source_panels
 
@@ -88,7 +89,13 @@ def dashboard() -> dict[str, Any]:
             ]
         },
         "panels": placed(
-            [*incident_panels(), *traffic_panels(), *source_panels(), *service_panels()]
+            [
+                *incident_panels(),
+                *traffic_panels(),
+                *source_panels(),
+                *exporter_panels(),
+                *service_panels(),
+            ]
         ),
     }
 

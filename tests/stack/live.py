@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 from tests.metrics.building import Alert, ClosedNow, Counts
 from tests.serve.building import HandClock
+from tests.stack.exporting import exporting
 
 from hubblewatch import __version__
 from hubblewatch.metrics import Metrics
@@ -97,3 +98,14 @@ def scrape(address: str) -> Samples:
         for sample in family.samples:
             found.setdefault(sample.name, []).append(dict(sample.labels))
     return found
+
+
+def everything_scraped() -> Samples:
+    """What Prometheus would read of a worker and of exporters, all families filled."""
+    with served() as live, exporting() as exporters:
+        live.fill()
+        found: Samples = {}
+        for address in (live.address, *exporters):
+            for name, labels in scrape(address).items():
+                found.setdefault(name, []).extend(labels)
+        return found

@@ -169,3 +169,26 @@ def test_a_cause_hides_its_effects(alertmanager: Alertmanager) -> None:
         )
         == expected
     )
+
+
+def test_hubble_or_kafka_away_hides_what_comes_of_it_at_that_exporter(
+    alertmanager: Alertmanager,
+) -> None:
+    behind = {"alertname": "HubblewatchExporterBehind", "severity": "warning", "cluster": "demo"}
+    filling = {**behind, "alertname": "HubblewatchSpoolFilling"}
+    expected = {2, 3, 6}
+    assert (
+        held_back(
+            alertmanager,
+            {**behind, "alertname": "HubblewatchHubbleAway", "instance": "a"},
+            {**behind, "alertname": "HubblewatchKafkaAway", "instance": "b"},
+            {**behind, "instance": "a"},
+            {**filling, "instance": "b"},
+            {**behind, "instance": "c"},
+            {**behind, "alertname": "HubblewatchExporterAbsent"},
+            {**behind, "alertname": "HubblewatchNoFlows", "severity": "critical"},
+            {**behind, "alertname": "HubblewatchNoFlows", "cluster": "other"},
+            expected=expected,
+        )
+        == expected
+    )

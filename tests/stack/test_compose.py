@@ -138,14 +138,18 @@ def test_kafka_listens_and_is_advertised_where_the_others_look() -> None:
     assert volume == f"kafka:{kafka['log.dirs']}"
 
 
-def test_prometheus_finds_worker_and_alertmanager_by_their_names() -> None:
+def test_prometheus_finds_worker_exporter_and_alertmanager_by_their_names() -> None:
     found = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yaml").read_text())
-    [names] = found["scrape_configs"][0]["dns_sd_configs"]
-    assert names["names"] == ["worker"]
-    assert f":{names['port']}" in SERVICES["worker"]["ports"][0]
+    jobs = {job["job_name"]: job["dns_sd_configs"] for job in found["scrape_configs"]}
+    [worker], [exporter] = jobs["hubblewatch"], jobs["hubblewatch-exporter"]
+    assert worker["names"] == ["worker"]
+    assert f":{worker['port']}" in SERVICES["worker"]["ports"][0]
+    assert exporter["names"] == ["exporter"]
+    assert exporter["port"] == worker["port"]
+    assert "--serve" in SERVICES["exporter"]["command"]
     [alertmanagers] = found["alerting"]["alertmanagers"][0]["static_configs"]
     assert alertmanagers["targets"] == ["alertmanager:9093"]
-    assert found["scrape_configs"][0]["honor_labels"] is True
+    assert all(job["honor_labels"] is True for job in found["scrape_configs"])
 
 
 def test_grafana_has_no_administrator_and_asks_nobody_outside() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from deploy.grafana.dashboard import FILE, text
-from tests.stack.live import Samples, scrape, served
+from tests.stack.live import Samples, everything_scraped
 from tests.stack.queries import wishes_unmet
 
 DASHBOARD: dict[str, Any] = json.loads(FILE.read_text())
@@ -18,7 +18,7 @@ PANELS: list[dict[str, Any]] = DASHBOARD["panels"]
 DRAWN = [panel for panel in PANELS if panel["type"] != "row"]
 PROVISIONING = FILE.parents[1] / "provisioning"
 
-UNITS = {"short", "s", "bytes", "percentunit", "cps", "eps", "ops", "opm"}
+UNITS = {"short", "s", "bytes", "percentunit", "Bps", "cps", "eps", "ops", "opm"}
 """Grafana's names for the units used here; a name it does not know is shown as it stands."""
 
 each_panel = pytest.mark.parametrize("panel", DRAWN, ids=lambda panel: panel["title"])
@@ -26,9 +26,7 @@ each_panel = pytest.mark.parametrize("panel", DRAWN, ids=lambda panel: panel["ti
 
 @pytest.fixture(scope="module")
 def samples() -> Samples:
-    with served() as live:
-        live.fill()
-        return scrape(live.address)
+    return everything_scraped()
 
 
 def as_prometheus_gets_it(expression: str) -> str:

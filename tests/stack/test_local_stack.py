@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
 import subprocess
 import sys
 import time
+import urllib.parse
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -18,7 +22,7 @@ from deploy.local.kafka.engine import find_engine
 from deploy.local.stack import StackError
 from deploy.local.stack.__main__ import DEMO, DEMO_DETECTORS
 from deploy.local.stack.stack import Ports, Stack
-from tests.stack.live import scrape
+from tests.stack.live import Samples, scrape
 from tests.stack.programs import required
 from tests.stack.queries import wishes_unmet
 from tests.stack.test_rules import RULES_FILE
@@ -28,9 +32,22 @@ pytestmark = pytest.mark.stack
 ROOT = Path(__file__).parents[2]
 WITHIN_SECONDS = 90.0
 
+OF_LIVE_EXPORTERS = {
+    "HubblewatchExporterAbsent",
+    "HubblewatchHubbleAway",
+    "HubblewatchHubbleReconnects",
+    "HubblewatchSourceLoses",
+    "HubblewatchExportFilesAway",
+    "HubblewatchExporterBehind",
+    "HubblewatchKafkaAway",
+    "HubblewatchSpoolFilling",
+    "HubblewatchSpoolDrops",
+}
+"""What an exporter of a recording has not: a Hubble, followed files, a spool, a lag."""
+
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, Samples]]:
     required(["prometheus"], "prometheus")
     required(["prometheus-alertmanager", "alertmanager"], "prometheus-alertmanager")
     try:
@@ -43,10 +60,22 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         tmp_path_factory.mktemp("stack"), Ports.free(1), DEMO, speed=60.0, interval_seconds=1
     )
     stack.start()
-    yield stack
+    # At once: the recording lasts for half a minute.
+    yield stack, scrape(stack.exporter_url.removeprefix("http://"))
     stack.stop()
     assert not stack.kafka.running
     assert not any(program.running for program in stack.programs)
+
+
+@pytest.fixture(scope="module")
+def exporter(started: tuple[Stack, Samples]) -> Samples:
+    """What the exporter served when it had just begun."""
+    return started[1]
+
+
+@pytest.fixture(scope="module")
+def stack(started: tuple[Stack, Samples]) -> Stack:
+    return started[0]
 
 
 def test_the_demos_incidents_reach_alertmanager(stack: Stack) -> None:
@@ -68,8 +97,28 @@ def test_the_demos_incidents_reach_alertmanager(stack: Stack) -> None:
     }
 
 
-def test_the_worker_exports_what_the_rules_ask_for(stack: Stack) -> None:
-    samples = scrape(stack.worker_urls[0].removeprefix("http://"))
+def asked(stack: Stack, query: str) -> list[dict[str, Any]]:
+    url = f"{stack.prometheus.url}/api/v1/query?{urllib.parse.urlencode({'query': query})}"
+    with urllib.request.urlopen(url, timeout=5) as response:
+        found: list[dict[str, Any]] = json.load(response)["data"]["result"]
+    return found
+
+
+def test_prometheus_scrapes_the_exporter_for_the_same_cluster(stack: Stack) -> None:
+    deadline = time.monotonic() + WITHIN_SECONDS
+    query = "last_over_time(hubblewatch_exporter_flows_total[10m]) > 0"
+    while not (found := asked(stack, query)):
+        assert time.monotonic() < deadline, "Prometheus has nothing of the exporter"
+        time.sleep(0.2)
+    [series] = found
+    assert series["metric"]["cluster"] == "demo"
+    assert series["metric"]["job"] == "hubblewatch-exporter"
+
+
+def test_the_worker_and_the_exporter_export_what_the_rules_ask_for(
+    stack: Stack, exporter: Samples
+) -> None:
+    samples = exporter | scrape(stack.worker_urls[0].removeprefix("http://"))
     unmet = {
         rule["alert"]: lacking
         for group in yaml.safe_load(RULES_FILE.read_text())["groups"]
@@ -77,12 +126,28 @@ def test_the_worker_exports_what_the_rules_ask_for(stack: Stack) -> None:
         if (lacking := wishes_unmet(rule["expr"], samples))
     }
     # What need not be there at this moment: an open incident of each severity, and a model.
-    assert unmet.keys() <= {
-        "HubblewatchIncidentCritical",
-        "HubblewatchIncidentWarning",
-        "HubblewatchIncidentInfo",
-        "HubblewatchModelMissing",
-    }
+    assert (
+        unmet.keys()
+        <= {
+            "HubblewatchIncidentCritical",
+            "HubblewatchIncidentWarning",
+            "HubblewatchIncidentInfo",
+            "HubblewatchModelMissing",
+        }
+        | OF_LIVE_EXPORTERS
+    )
+
+
+def test_an_exporter_that_has_sent_all_is_not_a_target_that_is_down(stack: Stack) -> None:
+    deadline = time.monotonic() + WITHIN_SECONDS
+    while stack.exporter.running:
+        assert time.monotonic() < deadline, "the exporter does not end"
+        time.sleep(0.2)
+    stack.check()
+    while asked(stack, 'up{job="hubblewatch-exporter"}'):
+        assert time.monotonic() < deadline, "Prometheus goes on to scrape it"
+        time.sleep(0.2)
+    assert asked(stack, 'up{job="hubblewatch"} == 1')
 
 
 def run_stack(folder: Path, *options: str, path: str | None = None) -> tuple[int, str]:

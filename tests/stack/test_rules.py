@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.stack.live import Samples, scrape, served
+from tests.stack.live import Samples, everything_scraped
 from tests.stack.programs import promtool, run
 from tests.stack.queries import wishes_unmet
 
@@ -36,9 +36,7 @@ each_rule = pytest.mark.parametrize("rule", RULES, ids=named)
 
 @pytest.fixture(scope="module")
 def samples() -> Samples:
-    with served() as live:
-        live.fill()
-        return scrape(live.address)
+    return everything_scraped()
 
 
 @each_rule

@@ -55,6 +55,7 @@ def _tell(stack: Stack, folder: Path) -> None:
     print(f"Alertmanager       {stack.alertmanager.url}")
     for url in stack.worker_urls:
         print(f"worker             {url}  (/metrics, /api/alerts)")
+    print(f"exporter           {stack.exporter_url}  (/metrics, until all is sent)")
     print(f"Kafka              {stack.kafka.bootstrap}")
     print(f"logs and data      {folder}")
     print("ctrl-c stops it", flush=True)

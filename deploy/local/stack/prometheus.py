@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,13 @@ def local_configuration(
     targets: Sequence[str],
     alertmanager: str,
     interval_seconds: int,
+    exporters: Path,
     rules: Path = DEPLOY / "prometheus" / "rules",
 ) -> dict[str, Any]:
-    """Give the shipped configuration with the addresses (``host:port``) of this machine."""
+    """Give the shipped configuration with the addresses (``host:port``) of this machine.
+
+    The exporters' are those in the file ``exporters`` at the time.
+    """
     found: dict[str, Any] = yaml.safe_load(CONFIGURATION.read_text())
     found["global"] = {
         "scrape_interval": f"{interval_seconds}s",
@@ -28,14 +33,15 @@ def local_configuration(
     }
     found["rule_files"] = [str(rules / "*.yaml")]
     found["alerting"]["alertmanagers"][0]["static_configs"] = [{"targets": [alertmanager]}]
-    [scrape] = found["scrape_configs"]
-    del scrape["dns_sd_configs"]
-    scrape["static_configs"] = [{"targets": list(targets)}]
+    workers, exporting = found["scrape_configs"]
+    del workers["dns_sd_configs"], exporting["dns_sd_configs"]
+    workers["static_configs"] = [{"targets": list(targets)}]
+    exporting["file_sd_configs"] = [{"files": [str(exporters)], "refresh_interval": "1s"}]
     return found
 
 
 class Prometheus(Program):
-    """Scrapes ``targets`` each ``interval_seconds`` and tells ``alertmanager``.
+    """Scrapes ``targets``, the workers, each ``interval_seconds`` and tells ``alertmanager``.
 
     Raises ProgramMissingError where prometheus is not installed.
     """
@@ -53,7 +59,10 @@ class Prometheus(Program):
         program = find_program(["prometheus"], PACKAGE)
         self.url = f"http://127.0.0.1:{port}"
         self._file = folder / "prometheus.yaml"
-        self._configuration = local_configuration(targets, alertmanager, interval_seconds, rules)
+        self._exporters = folder / "exporters.json"
+        self._configuration = local_configuration(
+            targets, alertmanager, interval_seconds, self._exporters, rules
+        )
         super().__init__(
             "Prometheus",
             [
@@ -73,4 +82,14 @@ class Prometheus(Program):
         """Write the configuration and start."""
         self._file.parent.mkdir(parents=True, exist_ok=True)
         self._file.write_text(yaml.safe_dump(self._configuration, sort_keys=False))
+        self.scrape_exporters([])
         super().start()
+
+    def scrape_exporters(self, targets: Sequence[str]) -> None:
+        """From now on scrape these exporters (``host:port``), and no others."""
+        wanted = json.dumps([{"targets": list(targets)}])
+        if self._exporters.exists() and self._exporters.read_text() == wanted:
+            return
+        part = self._exporters.with_suffix(".part")
+        part.write_text(wanted)
+        part.replace(self._exporters)

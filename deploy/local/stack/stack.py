@@ -31,6 +31,7 @@ class Ports:
     kafka: int = 9092
     prometheus: int = 9090
     alertmanager: int = 9093
+    exporter: int = 9463
     workers: tuple[int, ...] = (9464,)
 
     @staticmethod
@@ -38,7 +39,7 @@ class Ports:
         """Those that everybody expects; raises StackError if one is taken."""
         ports = Ports(workers=tuple(9464 + number for number in range(workers)))
         named = {"Kafka": ports.kafka, "Prometheus": ports.prometheus}
-        named |= {"Alertmanager": ports.alertmanager}
+        named |= {"Alertmanager": ports.alertmanager, "the exporter": ports.exporter}
         named |= {f"worker {n + 1}": port for n, port in enumerate(ports.workers)}
         for name, port in named.items():
             if not is_free(port):
@@ -51,8 +52,8 @@ class Ports:
     @staticmethod
     def free(workers: int) -> Ports:
         """Any that nobody listens on."""
-        kafka, prometheus, alertmanager, *others = free_ports(3 + workers)
-        return Ports(kafka, prometheus, alertmanager, tuple(others))
+        kafka, prometheus, alertmanager, exporter, *others = free_ports(4 + workers)
+        return Ports(kafka, prometheus, alertmanager, exporter, tuple(others))
 
 
 class Stack:
@@ -87,12 +88,22 @@ class Stack:
         )
         self.kafka = KafkaNode(self._folder / "kafka", port=ports.kafka)
         export = [str(HUBBLEWATCH), "export", "--from", str(recording.resolve())]
-        self.exporter = self._ours("exporter", [*export, "--speed", str(speed)])
+        self.exporter = self._ours(
+            "exporter",
+            [*export, "--speed", str(speed), "--serve"],
+            {"HUBBLEWATCH_SERVE__PORT": str(ports.exporter)},
+            ready_url=f"{self.exporter_url}/readyz",
+        )
 
     @property
     def worker_urls(self) -> list[str]:
         """Where the workers serve metrics and alerts."""
         return [f"http://127.0.0.1:{port}" for port in self._ports.workers]
+
+    @property
+    def exporter_url(self) -> str:
+        """Where the exporter serves its metrics, as long as it runs."""
+        return f"http://127.0.0.1:{self._ports.exporter}"
 
     def start(self) -> None:
         """Start all parts, each when what it needs is ready."""
@@ -124,12 +135,23 @@ class Stack:
         for program in workers:
             program.wait_ready(WORKER_WITHIN_SECONDS)
         self._start(self.exporter)
+        try:
+            self.exporter.wait_ready()
+        except StackError:
+            if self.exporter.exit_code != 0:
+                raise
+            return  # a short recording is sent before anybody has looked
+        self.prometheus.scrape_exporters([self.exporter_url.removeprefix("http://")])
 
     def check(self) -> None:
         """Raise StackError if a part ended by itself; the exporter may, when all is sent."""
         for program in self.programs:
-            if not program.running and not (program is self.exporter and program.exit_code == 0):
+            if program.running:
+                continue
+            if program is not self.exporter or program.exit_code != 0:
                 raise StackError(program.obituary())
+            # All is sent: from now on it is not a target that is down.
+            self.prometheus.scrape_exporters([])
         if not self.kafka.running:
             raise StackError(f"Kafka ended by itself; see {self.kafka.log_file}")
 

@@ -15,7 +15,7 @@ class SpoolSettings(SettingsBlock):
     directory: Path | None = None
     """Directory of this exporter alone; it is made if need be. Unset: no spool."""
 
-    max_mib: int = Field(default=1024, ge=16, le=1 << 20)
+    max_mib: int = Field(default=1024, ge=1, le=1 << 20)
     """MiB on disk, packed; beyond, the oldest go, and are told as lost."""
 
     resume_seconds: int = Field(default=600, ge=0, le=86_400)

@@ -19,12 +19,13 @@ BENCH_ARGS ?=
 BENCH_KAFKA_ARGS ?=
 KAFKA_ARGS ?=
 STACK_ARGS ?=
+IMAGE_CHECK_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench scenarios kafka stack crash faults proto lock clean
+.PHONY: help setup demo test lint format bench scenarios kafka stack image-check crash faults proto lock clean
 
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## make .venv with the locked packages and this one
 
@@ -60,6 +61,7 @@ format: $(STAMP) ## put the code into its format
 bench: $(STAMP) ## measure the speed of the pipeline
 	$(BIN)/python -m tests.bench.run $(BENCH_ARGS)
 	$(BIN)/python -m tests.bench.kafka $(BENCH_KAFKA_ARGS)
+	$(BIN)/python -m tests.bench.state $(BENCH_STATE_ARGS)
 
 scenarios: $(STAMP) ## judge detection on all simulated scenarios, an hour
 	$(BIN)/python -m pytest tests/scenarios/full.py
@@ -70,6 +72,9 @@ kafka: $(STAMP) ## run a Kafka broker in the foreground
 
 stack: $(STAMP) ## run Kafka, the worker, Prometheus and Alertmanager on this machine
 	$(BIN)/python -m deploy.local.stack $(STACK_ARGS)
+
+image-check: $(STAMP) ## build the image with Docker or Podman, and try it
+	$(BIN)/python -m deploy.local.image $(IMAGE_CHECK_ARGS)
 
 PROTO := service/hubblewatch/source/hubble/proto
 proto: $(STAMP) ## make Hubble's messages anew from their .proto files
@@ -82,6 +87,7 @@ faults: $(STAMP) ## let Hubble and Kafka fail in every way under a live export, 
 	$(BIN)/python -m tests.broker.faults $(FAULTS_ARGS)
 
 LOCK_VENV := .lock-venv
+BUILD_LOCK := deploy/image/requirements-build.lock
 # --universal: one file for Python 3.11 to 3.13 and every system. --no-strip-extras: pip counts
 # "coverage[toml]" as not pinned by "coverage" alone once a newer coverage is out.
 COMPILE := env -u PIP_FIND_LINKS -u UV_FIND_LINKS $(LOCK_VENV)/bin/uv pip compile --quiet --upgrade \
@@ -94,6 +100,7 @@ lock: ## resolve the dependencies anew into the lock files
 	$(LOCK_VENV)/bin/python -m pip install --quiet --disable-pip-version-check uv
 	$(COMPILE) --output-file requirements.lock pyproject.toml
 	$(COMPILE) --constraint requirements.lock --group dev --output-file requirements-dev.lock pyproject.toml
+	echo hatchling | $(COMPILE) --constraint requirements-dev.lock --output-file $(BUILD_LOCK) -
 
 clean: ## remove .venv and all caches
 	rm -rf $(VENV) $(LOCK_VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov build dist

@@ -103,11 +103,14 @@ def wanted_topics(
     return tuple(wanted)
 
 
-# A partition's state is read at each start: small segments, cleaned soon, keep that short.
+# A partition's state is read at each start: small segments, cleaned soon, keep that short. By size
+# too, since the segment that is written to is not compacted: at Kafka's own 1 GiB an hour of many
+# subjects' changes would have to be read.
 _COMPACT = {
     "cleanup.policy": "compact",
     "min.cleanable.dirty.ratio": "0.2",
     "segment.ms": str(_HOUR_MS),
+    "segment.bytes": str(64 << 20),
 }
 
 

@@ -12,4 +12,4 @@ def test_mutated_lines_never_raise(seed: int) -> None:
     assert report.lines == 4_000
     assert report.slowest_batch_seconds < 10
     assert 100 < sum(report.rejects.values()) < 3_900
-    assert report.flows > 100
+    assert report.flows > 10

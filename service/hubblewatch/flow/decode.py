@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
+from hubblewatch.flow.newlines import count_newlines
 from hubblewatch.flow.reject import EXCERPT_BYTES, Reject, RejectReason
 from hubblewatch.flow.schema import Flow, Line, Wrapper
 
@@ -23,7 +24,7 @@ BLOCK_BYTES = 32_768
 
 _decoder = msgspec.json.Decoder(Line)
 _decode_line: Callable[[bytes], Line] = _decoder.decode
-_decode_many: Callable[[bytes | memoryview], list[Line]] = _decoder.decode_lines
+_decode_many: Callable[[bytes], list[Line]] = _decoder.decode_lines
 _decode_bare: Callable[[bytes], Flow] = msgspec.json.Decoder(Flow).decode
 _decode_wrapper: Callable[[bytes], Wrapper] = msgspec.json.Decoder(Wrapper).decode
 
@@ -61,7 +62,7 @@ def decode_lines(
 
 
 def decode_block(
-    block: bytes | memoryview,
+    block: bytes,
     count: int,
     on_reject: Callable[[Reject], None],
     source: str = "-",
@@ -81,19 +82,19 @@ def decode_block(
             line for line in decoded if line.flow is None and not _has_member(line)
         ]:
             return decoded
-    return decode_lines(bytes(block).split(b"\n"), on_reject, source, first)
+    return decode_lines(block.split(b"\n"), on_reject, source, first)
 
 
 def decode_envelope(
     envelope: bytes, on_reject: Callable[[Reject], None], source: str
 ) -> Iterator[list[Line]]:
     """Decode an envelope's lines, block by block."""
-    view = memoryview(envelope)
     start, number = 0, 1
     while start < len(envelope):
         end = envelope.find(b"\n", start + BLOCK_BYTES) + 1 or len(envelope)
-        count = envelope.count(b"\n", start, end) + (envelope[end - 1] != _NEWLINE)
-        yield decode_block(view[start:end], count, on_reject, source, number)
+        block = envelope[start:end]
+        count = count_newlines(block) + (block[-1] != _NEWLINE)
+        yield decode_block(block, count, on_reject, source, number)
         start, number = end, number + count
 
 

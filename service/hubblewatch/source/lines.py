@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from hubblewatch.flow.decode import MAX_LINE_BYTES
+from hubblewatch.flow.newlines import count_newlines
 from hubblewatch.flow.reject import EXCERPT_BYTES, Reject, RejectReason
 
 
@@ -73,7 +74,7 @@ class LineCutter:
             block = open_line.close(self._source, number, self._on_reject) + chunk[begin:end]
         else:
             block = chunk[:end]
-        count = chunk.count(b"\n")
+        count = count_newlines(chunk)
         self.number += count
         open_line.extend(chunk[end:])
         return Batch(self._source, number, count, block)

@@ -20,6 +20,7 @@ from msgspec import Struct
 from hubblewatch.kafka.connection import BrokerCredentials
 from hubblewatch.worker.errors import FaustError
 from hubblewatch.worker.partitions import Partitions
+from hubblewatch.worker.transport import Transport
 
 log = logging.getLogger(__name__)
 
@@ -193,6 +194,7 @@ class FlowApp:
             value_serializer="raw",
             web_enabled=False,
         )
+        app.transport = Transport(app.conf.broker_consumer, app)
         topic = app.topic(settings.topic, value_serializer="raw", key_serializer="raw", acks=False)
 
         async def detect(stream: StreamT[bytes]) -> None:
@@ -257,6 +259,12 @@ class _App(faust.App):
 
     def _create_directories(self) -> None:
         """None: it keeps no tables, and a container's file system may be read-only."""
+
+    def on_init_dependencies(self) -> Iterable[Any]:
+        """Start all but Faust's monitor: what it measures of every record nobody reads."""
+        services = list(super().on_init_dependencies())
+        self.sensors.remove(self.monitor)
+        return services
 
 
 def _credentials(given: BrokerCredentials | None) -> Any:

@@ -9,7 +9,7 @@ import pytest
 
 from hubblewatch.cli import main
 from hubblewatch.evaluate.plan import QUICK_ATTACKS, EvaluationPlan, all_scenarios, read_labels
-from hubblewatch.evaluate.systems import SYSTEMS
+from hubblewatch.evaluate.systems import RULES, SYSTEMS
 from hubblewatch.simulate.scenarios import SCENARIOS
 
 
@@ -31,6 +31,21 @@ def test_a_recording_is_judged_by_its_truth(
     assert 1 <= rules["windows_to_detect"] <= 3
     assert "| `port-scan` | 1 |" in tables.read_text()
     assert tables.read_text().strip() in capsys.readouterr().out.strip()
+
+
+def test_only_the_systems_named_are_judged(tmp_path: Path) -> None:
+    out = tmp_path / "a.json"
+    arguments = ["--scenario", "quiet", "--seeds", "1", "--minutes", "30", "--rate", "0.5"]
+    arguments += ["--size", "small", "--system", "rules only", "--json", str(out), "--quiet"]
+    assert main(["evaluate", *arguments]) == 0
+    assert [v["system"] for v in msgspec.json.decode(out.read_bytes())["verdicts"]] == [RULES]
+
+
+def test_an_unknown_system_is_refused_with_the_known_ones(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["evaluate", "--system", "oracle"]) == 2
+    assert "rules only" in capsys.readouterr().err
 
 
 def test_a_recording_without_its_truth_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

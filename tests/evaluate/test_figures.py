@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from hubblewatch.evaluate.figures import figures, totals
+from hubblewatch.evaluate.figures import figures, rows, totals
 from hubblewatch.evaluate.report import as_json, as_markdown
 from hubblewatch.evaluate.systems import FULL, RULES
 from hubblewatch.evaluate.trial import Case, Verdict
@@ -62,3 +62,15 @@ def test_the_json_holds_every_verdict() -> None:
     document = msgspec.json.decode(as_json([verdict(), verdict(RULES)], "small@1"))
     assert document["schema"] == "hubblewatch.evaluation/v1"
     assert len(document["verdicts"]) == 2
+
+
+def test_a_row_tells_all_about_a_scenario_with_the_spread_of_its_recordings() -> None:
+    made = [verdict(seed=1, delay=4, wrong=1), verdict(seed=2, delay=2), verdict(attack="quiet")]
+    row, quiet = rows(made)
+    assert (row.name, row.recordings, row.delays) == ("port-scan", 2, [2, 4])
+    assert (row.right, row.wrong, row.false_rate) == (2, 1, pytest.approx(50.0))
+    assert row.false_rates == [pytest.approx(100.0), 0.0]
+    assert not quiet.is_attack
+    text = as_markdown(made, "small@1")
+    assert "| `port-scan` | 1 | 2/2 | 3 (2 to 4) | 0.67 | 50.0 (0 to 100) |" in text
+    assert "| `quiet` | 1 |  |  |  | 0.0 (0 to 0) |" in text

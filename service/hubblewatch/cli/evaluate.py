@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from hubblewatch.cli.options import ConfigOption
+from hubblewatch.simulate.settings import Size
 
 
 def evaluate(
@@ -34,6 +35,12 @@ def evaluate(
     seeds: Annotated[int, typer.Option(min=1, max=100, help="Clusters for each scenario.")] = 3,
     first_seed: Annotated[int, typer.Option(min=1, help="Number of the first of them.")] = 9001,
     minutes: Annotated[float, typer.Option(min=30, help="Length of each; attacks at half.")] = 60.0,
+    size: Annotated[Size, typer.Option(help="Size of the clusters.")] = Size.MEDIUM,
+    rate: Annotated[float, typer.Option(min=0.1, help="Connections a second in each.")] = 5.0,
+    system: Annotated[
+        list[str] | None,
+        typer.Option(help="System to judge, as the tables name it; repeatable. Default: all."),
+    ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="Six attacks and quiet, intensity 1, two clusters each.")
     ] = False,
@@ -48,6 +55,7 @@ def evaluate(
 ) -> None:
     """Judge rules, baselines and forest on labelled recordings, beside what is found elsewhere."""
     from hubblewatch.evaluate import command, plan
+    from hubblewatch.evaluate.systems import SYSTEMS
     from hubblewatch.settings import load_settings
 
     settings = load_settings(config)
@@ -70,7 +78,10 @@ def evaluate(
                 intensities=strengths,
                 seeds=tuple(range(first_seed, first_seed + count)),
                 minutes=minutes,
+                size=size,
+                rate=rate,
             ),
+            systems=tuple(system or SYSTEMS),
             files=tuple(files or ()),
             truths=tuple(truth or ()),
             json_file=json_file,

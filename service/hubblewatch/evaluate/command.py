@@ -11,7 +11,7 @@ from rich.console import Console
 from hubblewatch.errors import ConfigurationError
 from hubblewatch.evaluate.plan import EvaluationPlan, check_names, read_labels
 from hubblewatch.evaluate.report import as_json, as_markdown
-from hubblewatch.evaluate.systems import pipeline_systems
+from hubblewatch.evaluate.systems import RAW_FOREST, SYSTEMS, pipeline_systems
 from hubblewatch.evaluate.trial import Case, Trial, Verdict
 from hubblewatch.model.loaded import LoadedModel
 from hubblewatch.model.store import load_model, shipped_model
@@ -31,6 +31,7 @@ class EvaluationOrder(Struct, frozen=True):
     json_file: Path | None = None
     markdown_file: Path | None = None
     quiet: bool = False
+    systems: tuple[str, ...] = SYSTEMS
 
 
 def evaluate(order: EvaluationOrder, settings: Settings) -> list[Verdict]:
@@ -38,6 +39,9 @@ def evaluate(order: EvaluationOrder, settings: Settings) -> list[Verdict]:
     if len(order.files) != len(order.truths):
         raise ConfigurationError("give one --truth for each recording, in the same order")
     check_names(order.plan.attacks)
+    for name in order.systems:
+        if name not in SYSTEMS:
+            raise ConfigurationError(f"no system {name!r}; there are {', '.join(SYSTEMS)}")
     directory = settings.model.path or shipped_model()
     if directory is None:
         raise ConfigurationError("there is no model to evaluate; set model.path, or give --model")
@@ -62,31 +66,30 @@ def _runs(
 ) -> Iterator[tuple[Case, list[Verdict]]]:
     if order.files:
         for seed, (file, truth) in enumerate(zip(order.files, order.truths, strict=True)):
-            yield _recorded(file, truth, seed, settings, model)
+            yield _recorded(file, truth, seed, _trial(order, settings, model))
         return
     for case, config in order.plan.cases():
-        yield case, _simulated(case, config, settings, model)
+        yield case, _simulated(case, config, _trial(order, settings, model))
 
 
-def _simulated(
-    case: Case, config: SimulationConfig, settings: Settings, model: LoadedModel
-) -> list[Verdict]:
+def _trial(order: EvaluationOrder, settings: Settings, model: LoadedModel) -> Trial:
+    wanted = [s for s in pipeline_systems(settings, model) if s.name in order.systems]
+    return Trial(settings, wanted, with_raw=RAW_FOREST in order.systems)
+
+
+def _simulated(case: Case, config: SimulationConfig, trial: Trial) -> list[Verdict]:
     truth = Truth(on_window=lambda _: None)
-    trial = Trial(settings, pipeline_systems(settings, model))
     for batch in simulated_batches(config, truth):
         trial.take(batch)
     trial.finish()
     return trial.verdicts(case, truth.labels)
 
 
-def _recorded(
-    file: str, truth: Path, seed: int, settings: Settings, model: LoadedModel
-) -> tuple[Case, list[Verdict]]:
+def _recorded(file: str, truth: Path, seed: int, trial: Trial) -> tuple[Case, list[Verdict]]:
     labels = read_labels(truth)
     first = next((label for label in labels if label.kind == "attack"), None)
     case = Case(first.name if first else Path(file).name, first.kind if first else "quiet",
                 first.intensity if first else 1.0, seed)  # fmt: skip
-    trial = Trial(settings, pipeline_systems(settings, model))
     for batch in in_time_order(open_recordings([file]), lambda _: None):
         trial.take(list(batch))
     trial.finish()

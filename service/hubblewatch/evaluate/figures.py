@@ -52,6 +52,45 @@ class Total(Struct, frozen=True):
     wrong_by: dict[str, int]
 
 
+class Row(Struct, frozen=True):
+    """How one system did on one scenario at one intensity; ``delays`` in windows, least first.
+
+    ``false_rates`` are false alerts of a day and 100 subjects, by recording; ``false_rate`` is
+    that of all.
+    """
+
+    name: str
+    intensity: float
+    is_attack: bool
+    recordings: int
+    delays: list[int]
+    right: int
+    wrong: int
+    false_rate: float
+    false_rates: list[float]
+
+
+def rows(verdicts: Sequence[Verdict]) -> list[Row]:
+    """Give a row for each scenario and intensity of one system's verdicts, in their order."""
+    groups: dict[tuple[str, float], list[Verdict]] = {}
+    for verdict in verdicts:
+        groups.setdefault((verdict.case.name, verdict.case.intensity), []).append(verdict)
+    return [
+        Row(
+            name, intensity, group[0].case.kind == "attack", len(group),
+            sorted(v.windows_to_detect for v in group if v.windows_to_detect),
+            sum(v.right for v in group), sum(v.wrong for v in group),
+            _of_100_subjects(group), [_of_100_subjects([v]) for v in group],
+        )
+        for (name, intensity), group in groups.items()
+    ]  # fmt: skip
+
+
+def _of_100_subjects(verdicts: Sequence[Verdict]) -> float:
+    subject_days = sum(verdict.subject_hours for verdict in verdicts) / _DAY_HOURS
+    return 100 * sum(verdict.wrong for verdict in verdicts) / max(subject_days, 1e-9)
+
+
 def figures(verdicts: Sequence[Verdict]) -> list[Figure]:
     """Give a figure for each attack, intensity and system, in the order of the verdicts."""
     groups: dict[tuple[str, float, str], list[Verdict]] = {}

@@ -10,7 +10,7 @@ from hubblewatch.alert.record import AlertRecord, AlertStatus
 from hubblewatch.assemble import pipeline_settings
 from hubblewatch.detectors.finding import Severity
 from hubblewatch.evaluate.raw_forest import RawForest
-from hubblewatch.evaluate.systems import RAW_FOREST, SYSTEMS, System
+from hubblewatch.evaluate.systems import RAW_FOREST, System
 from hubblewatch.flow.schema import Line
 from hubblewatch.flow.timestamp import parse_ns
 from hubblewatch.pipeline import Closed, Pipeline
@@ -61,9 +61,14 @@ class Opened(Struct, frozen=True):
 
 
 class Trial:
-    """Takes a recording's lines in batches; gives the verdicts once the labels are known."""
+    """Takes a recording's lines in batches; gives the verdicts once the labels are known.
 
-    def __init__(self, settings: Settings, systems: Iterable[System]) -> None:
+    ``with_raw`` adds the forest on raw flows to the systems.
+    """
+
+    def __init__(
+        self, settings: Settings, systems: Iterable[System], *, with_raw: bool = True
+    ) -> None:
         self._size = settings.window.size_seconds
         self._systems = list(systems)
         self._pipelines = [
@@ -73,14 +78,15 @@ class Trial:
         self._opened: dict[str, list[Opened]] = {system.name: [] for system in self._systems}
         self._paging: dict[str, set[str]] = {name: set() for name in self._opened}
         self._under_alert = dict.fromkeys(self._opened, 0)
-        self._raw = RawForest()
+        self._raw = RawForest() if with_raw else None
         self._closings = 0
         self._subject_windows = 0
         self._first = -1
 
     def take(self, lines: list[Line]) -> None:
         """Show a batch to all systems."""
-        self._raw.take(lines)
+        if self._raw is not None:
+            self._raw.take(lines)
         for place, pipeline in enumerate(self._pipelines):
             self._note(place, pipeline.take(lines))
 
@@ -91,15 +97,17 @@ class Trial:
 
     def verdicts(self, case: Case, labels: list[Label]) -> list[Verdict]:
         """Compare with the labels; raw flows are fitted on what came before the first one."""
-        begin = min(
-            (label.start_ns // _NS // self._size for label in labels),
-            default=self._first + self._closings * 2 // 5,
-        )
-        found, flagged = self._raw.alerts(begin, case.seed)
-        raw = [Opened(number, subject, RAW_FOREST) for number, subject in found]
-        opened = {**self._opened, RAW_FOREST: raw}
-        self._under_alert[RAW_FOREST] = flagged
-        return [self._verdict(case, name, opened[name], labels) for name in SYSTEMS]
+        opened, names = dict(self._opened), list(self._opened)
+        if self._raw is not None:
+            begin = min(
+                (label.start_ns // _NS // self._size for label in labels),
+                default=self._first + self._closings * 2 // 5,
+            )
+            found, flagged = self._raw.alerts(begin, case.seed)
+            opened[RAW_FOREST] = [Opened(number, subject, RAW_FOREST) for number, subject in found]
+            self._under_alert[RAW_FOREST] = flagged
+            names.append(RAW_FOREST)
+        return [self._verdict(case, name, opened[name], labels) for name in names]
 
     def _note(self, place: int, closings: Iterable[Closed]) -> None:
         name = self._systems[place].name

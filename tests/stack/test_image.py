@@ -1,4 +1,7 @@
-"""The image's recipe: what a linter says, and the properties that matter. It is not built here."""
+"""The image's recipe: what a linter says, and the properties that matter.
+
+It is not built here: `make image-check` does that, where there is an engine.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,9 @@ import sysconfig
 from pathlib import Path
 
 import pytest
+from deploy.local.image.checks import check_confinement
+from deploy.local.image.engine import Engine
+from deploy.local.image.errors import ImageError
 from tests.stack.live import Live, served
 
 from hubblewatch import __version__
@@ -159,3 +165,65 @@ def test_all_that_is_copied_goes_to_the_builder() -> None:
     assert not is_sent("deploy/demo/recording.jsonl.zst")
     assert not is_sent(".git/config")
     assert not is_sent("tests/builders.py")
+
+
+def test_what_builds_the_service_is_what_is_tested_with() -> None:
+    def pins(name: str) -> set[str]:
+        return set(re.findall(r"^\S+==\S+", (ROOT / name).read_text(), re.MULTILINE))
+
+    building = pins("deploy/image/requirements-build.lock")
+    assert any(pin.startswith("hatchling==") for pin in building)
+    assert building <= pins("requirements-dev.lock")
+
+
+def test_the_check_is_skipped_with_the_reason_where_nothing_builds_images(tmp_path: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "deploy.local.image"],
+        cwd=ROOT,
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert re.fullmatch(r"skipped: no Docker and no Podman answers.*apt-get .*\n", ran.stdout)
+
+
+def _engine(folder: Path, script: str) -> Engine:
+    program = folder / "docker"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    return Engine(str(program))
+
+
+CONFINED: dict[str, object] = {
+    "user": [10001, 10001],
+    "capabilities": ["0" * 16] * 3,
+    "written": [],
+    "builders": [],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("user", [0, 0]),
+        ("capabilities", ["000001ffffffffff"] * 3),
+        ("written", ["/tmp"]),
+        ("builders", ["pip"]),
+    ],
+)
+def test_the_check_finds_a_container_that_may_do_more(
+    tmp_path: Path, name: str, found: object
+) -> None:
+    check_confinement(_engine(tmp_path, f"echo '{json.dumps(CONFINED)}'"), "image")
+    loose = _engine(tmp_path, f"echo '{json.dumps(CONFINED | {name: found})}'")
+    with pytest.raises(ImageError, match=f"{name} of the container"):
+        check_confinement(loose, "image")
+
+
+def test_a_failed_build_is_told_with_its_last_lines(tmp_path: Path) -> None:
+    engine = _engine(tmp_path, "echo no such package >&2; exit 3")
+    with pytest.raises(ImageError, match="build ended with 3:\nno such package"):
+        engine.build(ROOT, "image", ["PYTHON_IMAGE=none"])

@@ -1,0 +1,1 @@
+"""The service's image, built and tried on this machine."""

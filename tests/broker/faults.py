@@ -69,6 +69,10 @@ class Verdict:
     streams: int = 0
     kafka_restarts: int = 0
     missing: int = 0
+    missing_stretches: list[str] = field(default_factory=list)
+    """Of missing flows, node and times."""
+    timeline: list[str] = field(default_factory=list)
+    """When each fault began."""
     foreign: int = 0
     disordered: int = 0
     repeated: int = 0
@@ -264,6 +268,7 @@ async def faults_run(plan: Plan, folder: Path, node: KafkaNode) -> Verdict:
     exporter = ExporterProcess(folder, settings, hubble, tls)
     exporter.start()
     try:
+        verdict.timeline.append(f"{time.time():.3f} start")
         await _until(lambda: bool(hubble.requests), "the exporter does not ask")
         speaking = asyncio.create_task(asyncio.to_thread(_speak, hubble, plan))
         faults = Faults(hubble, lambda: _renew(tls), plan.seed)
@@ -277,6 +282,7 @@ async def faults_run(plan: Plan, folder: Path, node: KafkaNode) -> Verdict:
             if number in restarts:
                 restarting = asyncio.create_task(asyncio.to_thread(node.restart, crash=True))
                 verdict.kafka_restarts += 1
+            verdict.timeline.append(f"{time.time():.3f} {kind}")
             await asyncio.to_thread(getattr(faults, kind))
             verdict.faults[kind] += 1
             await asyncio.sleep(0.3)
@@ -291,6 +297,8 @@ async def faults_run(plan: Plan, folder: Path, node: KafkaNode) -> Verdict:
         verdict.peak_rss_mb = exporter.peak_rss_mb()
         verdict.streams = len(hubble.requests)
         assert await asyncio.to_thread(exporter.stop) == 0
+        if not verdict.is_clean:
+            print(exporter.log, file=sys.stderr)
     except AssertionError:
         print(exporter.log[-6000:], file=sys.stderr)
         raise
@@ -325,6 +333,7 @@ async def _judge(verdict: Verdict, hubble: FaultyHubble, settings: KafkaSettings
                 break
             await asyncio.sleep(0.5)
     verdict.missing = len(wanted - topic.flows.keys())
+    verdict.missing_stretches = _stretches(hubble, wanted - topic.flows.keys())
     verdict.foreign = len(topic.flows.keys() - wanted)
     verdict.repeated = sum(times > 1 for times in topic.flows.values())
     node_of = dict(hubble.made)
@@ -347,6 +356,18 @@ async def _judge(verdict: Verdict, hubble: FaultyHubble, settings: KafkaSettings
     for partition, states in enumerate(topic.states):
         for change in set(hubble.states) - states:
             verdict.untold_states.append(f"partition {partition}: {change}")
+
+
+def _stretches(hubble: FaultyHubble, missing: set[str]) -> list[str]:
+    """Tell of each node's missing flows from when to when they were made, and how many."""
+    found: dict[str, list[int]] = defaultdict(list)
+    for (uuid, node), made_ns in zip(hubble.made, hubble.made_ns, strict=True):
+        if uuid in missing:
+            found[node].append(made_ns)
+    return [
+        f"{len(times)} of {node} from {times[0] / 1e9:.3f} to {times[-1] / 1e9:.3f}"
+        for node, times in sorted(found.items())
+    ]
 
 
 async def _idle_cpu(exporter: ExporterProcess, seconds: float) -> float:
@@ -405,6 +426,8 @@ def main() -> int:
         f"exporter      {verdict.peak_rss_mb:.0f} MB at most, {verdict.cpu_seconds:.1f} s of CPU,"
     )
     print(f"              {verdict.idle_cpu_percent:.1f} % of a core while Hubble is idle")
+    if not verdict.is_clean:
+        print("\n".join([*verdict.missing_stretches, *verdict.timeline]))
     print(f"{'clean' if verdict.is_clean else 'NOT CLEAN'} after {verdict.seconds:.0f} s")
     return 0 if verdict.is_clean else 1
 

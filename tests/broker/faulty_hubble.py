@@ -77,6 +77,8 @@ class FaultyHubble(Observer):
         super().__init__(credentials)
         self.made: list[tuple[str, str]] = []
         """Uuid and node of each flow, in order."""
+        self.made_ns: list[int] = []
+        """When each was made, in epoch nanoseconds."""
         self.lost: Counter[str] = Counter()
         self.states: list[tuple[str, str]] = []
         """Changes of a node's state that were sent: name of the change, and node."""
@@ -104,6 +106,7 @@ class FaultyHubble(Observer):
                 name, message = self.maker.make(node, time_ns)
                 self._put(time_ns, message)
                 self.made.append((name, node))
+                self.made_ns.append(time_ns)
                 self._seen[node] += 1
             self._list_nodes()
 

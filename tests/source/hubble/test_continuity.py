@@ -240,6 +240,15 @@ def test_a_node_that_is_quiet_by_habit_or_for_long_is_not_gone_back_for() -> Non
     assert stream.resume() == 149.5 - 10
 
 
+def test_a_node_that_was_slow_and_goes_on_where_it_was_has_no_gap() -> None:
+    stream = Stream()
+    stream.take(*(seen(at / 10) for at in range(100)))
+    stream.continuity.lose_sight({"node-a": "slow"}, NodeState.SILENT, NOW)
+    stream.take(*(seen(at / 100) for at in range(991, 1_020)))
+    assert stream.counts.gaps == 0
+    assert not of_loss(stream.lines)
+
+
 def test_a_clock_that_is_ahead_does_not_move_the_place_to_resume_from() -> None:
     stream = Stream()
     stream.take(seen(1.0), seen(10 * 3_600.0, "node-b"))

@@ -13,9 +13,13 @@ from tests.hubble.listening import Listening
 from tests.source.hubble.observer import Observer, loss_now, now_ns, relay_node
 
 from hubblewatch.errors import ConfigurationError
+from hubblewatch.flow.schema import Line
 from hubblewatch.settings import HubbleSettings
+from hubblewatch.source.hubble.counts import ReconnectReason
 from hubblewatch.source.hubble.request import FIELDS
 from hubblewatch.source.hubble.stream import HubbleStream
+from hubblewatch.source.hubble.trouble import MissingNodesError
+from hubblewatch.source.hubble.watch import Watch
 
 QUICK: dict[str, Any] = {
     "check_seconds": 0.4,
@@ -68,6 +72,29 @@ def test_every_flow_arrives_once_though_the_stream_breaks_all_the_time(observer:
     assert listening.stream.counts.reconnects["error"] > 5
     assert listening.stream.counts.duplicates > 0
     assert not listening.losses
+
+
+def test_flows_that_came_with_the_last_straw_are_not_lost(
+    observer: Observer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The check that gives the stream up may follow right upon flows that were taken."""
+    real, given_up = Watch.check, []
+
+    def check(watch: Watch, now: float, now_ns: int, messages: int, is_behind: bool) -> list[Line]:
+        if messages >= 3 and not given_up:
+            given_up.append(messages)
+            raise MissingNodesError(ReconnectReason.MISSING_NODE, ["node-b"], [])
+        return real(watch, now, now_ns, messages, is_behind)
+
+    monkeypatch.setattr(Watch, "check", check)
+    with listening_to(observer) as listening:
+        listening.wait_until(opened(observer), 5)
+        observer.add("a", "b", "c")
+        listening.wait_until(opened(observer, 2), 5)
+        observer.add("d")
+        listening.wait_until(lambda: "d" in listening.uuids, 5)
+    assert given_up
+    assert listening.uuids == ["a", "b", "c", "d"]
 
 
 def test_a_restart_of_hubble_loses_nothing_that_its_ring_holds(observer: Observer) -> None:

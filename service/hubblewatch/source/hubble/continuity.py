@@ -235,7 +235,10 @@ class Continuity:
     def _gap(self, name: str, node: Node, time: int, taken: list[Line]) -> None:
         """The flows up to ``time`` did not come again, and the one at ``time`` is new."""
         seconds = (time - node.newest_ns) / 1e9
-        count = max(1, round(node.usual_rate * seconds))
+        expected = node.usual_rate * seconds
+        if seconds < 1 and expected < 1:
+            return  # one follows the other as ever: it was slow, not away
+        count = max(1, round(expected))
         self._counts.gaps += 1
         self._counts.lost[STREAM_GAP] += count
         taken += lines_of_loss(name, STREAM_GAP, count, node.newest_ns, time)

@@ -1,4 +1,4 @@
-"""Hubble's messages with the endpoints that ours keep as bytes, so that json_format knows them."""
+"""Hubble's messages with the parts that ours keep as bytes, so that json_format knows them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,16 @@ from google.protobuf import (
 
 from hubblewatch.source.hubble.proto import flow_pb2, observer_pb2, relay_pb2
 
+KEPT_AS_BYTES = {
+    "source": ".flow.Endpoint",
+    "destination": ".flow.Endpoint",
+    "IP": ".flow.IP",
+    "event_type": ".flow.CiliumEventType",
+    "is_reply": ".google.protobuf.BoolValue",
+    "flags": ".flow.TCPFlags",
+}
+"""What these fields are on the wire."""
+
 
 def _response_class() -> Any:
     pool = descriptor_pool.DescriptorPool()
@@ -23,10 +33,11 @@ def _response_class() -> Any:
         file = descriptor_pb2.FileDescriptorProto()
         module.DESCRIPTOR.CopyToProto(file)
         if module is flow_pb2:
+            file.dependency.append("google/protobuf/wrappers.proto")
             for message in file.message_type:
                 for field in message.field:
                     if field.type == field.TYPE_BYTES:
-                        field.type, field.type_name = field.TYPE_MESSAGE, ".flow.Endpoint"
+                        field.type, field.type_name = field.TYPE_MESSAGE, KEPT_AS_BYTES[field.name]
         pool.Add(file)
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("observer.GetFlowsResponse"))
 

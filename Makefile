@@ -17,6 +17,7 @@ DEMO_ARGS ?= deploy/demo/recording.jsonl.zst
 TEST_ARGS ?=
 BENCH_ARGS ?=
 BENCH_KAFKA_ARGS ?=
+BENCH_LIVE_ARGS ?=
 KAFKA_ARGS ?=
 STACK_ARGS ?=
 IMAGE_CHECK_ARGS ?=
@@ -61,6 +62,7 @@ format: $(STAMP) ## put the code into its format
 bench: $(STAMP) ## measure the speed of the pipeline
 	$(BIN)/python -m tests.bench.run $(BENCH_ARGS)
 	$(BIN)/python -m tests.bench.kafka $(BENCH_KAFKA_ARGS)
+	$(BIN)/python -m tests.bench.live $(BENCH_LIVE_ARGS)
 	$(BIN)/python -m tests.bench.state $(BENCH_STATE_ARGS)
 
 scenarios: $(STAMP) ## judge detection on all simulated scenarios, an hour

@@ -15,14 +15,17 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from deploy.local.kafka import KafkaNode
+from tests.builders import L7, flow
+from tests.connections import tcp
 from tests.kafka.partitioned import Outcome, route
 
+from hubblewatch.assemble import open_redaction
 from hubblewatch.flow.decode import decode_lines
 from hubblewatch.flow.schema import Line
 from hubblewatch.kafka.connection import connection_arguments
 from hubblewatch.kafka.topic_admin import apply_topics
 from hubblewatch.kafka.topics import topic_names
-from hubblewatch.settings import KafkaSettings
+from hubblewatch.settings import KafkaSettings, Settings
 from hubblewatch.simulate import SimulationConfig, Size, simulate
 
 PARTITIONS = 3
@@ -38,9 +41,13 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def expected(recording: Path) -> list[list[Line]]:
-    """What each partition must hold: what the router gives."""
+    """What each partition must hold: what the router gives, redacted."""
     streams = route(recording.read_bytes().splitlines(), Outcome(), PARTITIONS)
-    return [decode_lines(stream, print) for stream in streams]
+    partitions = [decode_lines(stream, print) for stream in streams]
+    redaction = open_redaction(Settings())
+    for lines in partitions:
+        redaction.redact(lines)
+    return partitions
 
 
 def without_names(lines: list[Line]) -> list[Line]:
@@ -189,7 +196,9 @@ async def test_a_broker_that_is_killed_and_comes_back_has_everything_in_order(ow
     assert said.count("\n") < 60
 
 
-async def test_rejected_lines_are_kept_with_their_reason(kafka_settings, recording, tmp_path):
+async def test_rejected_lines_are_kept_with_their_reason_and_their_shape(
+    kafka_settings, recording, tmp_path
+):
     await apply_topics(kafka_settings)
     lines = recording.read_bytes().splitlines()[:100]
     spoilt = tmp_path / "spoilt.jsonl"
@@ -198,9 +207,31 @@ async def test_rejected_lines_are_kept_with_their_reason(kafka_settings, recordi
         said = await done(process)
     assert re.search(r"1 lines? rejected: malformed", said)
     ((first, second),) = await read(kafka_settings, topic_names(kafka_settings).rejects, 1)
-    assert (first.value, dict(first.headers)["reason"]) == (b"{broken", b"malformed")
+    assert (first.value, dict(first.headers)["reason"]) == (b"{x", b"malformed")
     assert dict(first.headers)["place"].endswith(b"spoilt.jsonl:51")
-    assert (second.value, dict(second.headers)["reason"]) == (b'{"other": 1}', b"unknown")
+    assert (second.value, dict(second.headers)["reason"]) == (b'{"x": 0}', b"unknown")
+
+
+async def test_headers_and_urls_reach_no_topic(kafka_settings, tmp_path):
+    http = {
+        "method": "GET",
+        "url": "http://ann:pa55@db/pay?card=4111",
+        "headers": [{"key": "Cookie", "value": "id=s3cr3t"}],
+    }
+    whole = flow(at=1, kind=L7, l7={"type": "REQUEST", "http": http})
+    path = tmp_path / "requests.jsonl"
+    path.write_bytes(b"\n".join([whole, whole[: whole.index(b"s3cr3t") + 6], *tcp(at=2)]))
+    await apply_topics(kafka_settings)
+    async with exporting(kafka_settings, "--from", str(path)) as process:
+        await done(process)
+    names = topic_names(kafka_settings)
+    flows = await read(kafka_settings, names.flows, kafka_settings.partitions)
+    sent = b"".join(record.value for records in flows for record in records)
+    ((refused,),) = await read(kafka_settings, names.rejects, 1)
+    assert b'"method":"GET"' in sent
+    assert dict(refused.headers)["reason"] == b"malformed"
+    told = sent + refused.value + b"".join(value for _, value in refused.headers)
+    assert not [word for word in (b"Cookie", b"s3cr3t", b"pa55", b"4111", b"pay") if word in told]
 
 
 async def test_lines_of_a_quiet_pipe_arrive_without_its_end(kafka_settings, recording):

@@ -6,7 +6,7 @@ import asyncio
 
 import msgspec
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from tests.broker.detecting import Topics, WorkerProcess, exported, until, until_counted
 
 from hubblewatch.cli import main
@@ -79,6 +79,29 @@ async def put(settings: KafkaSettings, values: list[bytes], *, commit: bool) -> 
         await (producer.commit_transaction() if commit else producer.abort_transaction())
     finally:
         await producer.stop()
+    await until_settled(settings)
+
+
+async def until_settled(settings: KafkaSettings) -> None:
+    """Wait for the marks of ended transactions, which a broker writes after it has answered."""
+    places = [
+        TopicPartition(f"{settings.topic_prefix}windows", number)
+        for number in range(settings.partitions)
+    ]
+    readers = [
+        AIOKafkaConsumer(bootstrap_servers=settings.bootstrap_servers, isolation_level=level)
+        for level in ("read_committed", "read_uncommitted")
+    ]
+    for reader in readers:
+        await reader.start()
+    try:
+        async with asyncio.timeout(30):
+            ends: list[dict[TopicPartition, int]] = []
+            while not ends or ends[0] != ends[1]:
+                ends = [await reader.end_offsets(places) for reader in readers]
+    finally:
+        for reader in readers:
+            await reader.stop()
 
 
 def windows(first: int, last: int, **changes) -> list[bytes]:

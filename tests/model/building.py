@@ -35,11 +35,10 @@ def quiet_rows(count: int, seed: int = 1) -> Matrix:
     for name in ("failures", "denials"):
         rare = random.random(count) < 0.03
         rows[:, column(name)] = rare * random.uniform(0.5, 2.0, count)
-    for name in ("failed_share", "denied_share", "udp_share", "new_edge_share", "external_share"):
+    for name in ("udp_share", "lookup_share", "new_edge_share", "external_share", "mixture"):
         rare = random.random(count) < 0.02
-        rows[:, column(name)] = rare * random.uniform(0.0, 0.2, count)
-    rare = random.random(count) < 0.06
-    rows[:, column("evenness")] = rare * random.uniform(-0.5, 0.4, count)
+        rows[:, column(name)] = rare * random.uniform(0.0, 1.5, count)
+    rows[:, column("evenness")] = random.normal(0.0, 0.6, count)
     return rows
 
 

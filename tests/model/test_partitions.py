@@ -20,7 +20,7 @@ def test_partitions_together_are_one_replay() -> None:
         scenarios=(ScenarioSpec.parse("data-staging:at=20:intensity=2"),),
     )
     lines = [line.rstrip(b"\n") for line in simulate(config)]
-    detectors = [IsolationForest(IsolationForestSettings(), FixedModel(loaded()))]
+    detectors = [IsolationForest(IsolationForestSettings(), FixedModel(loaded(0.65)))]
     one, many = whole(lines, detectors), partitioned(lines, detectors)
     assert many.alerts == one.alerts
     assert [alert[1] for alert in one.alerts] == ["isolation-forest"]

@@ -9,7 +9,8 @@ from hubblewatch.model.persistence import Persistence
 from hubblewatch.model.threshold import (
     HeldOut,
     episodes,
-    odd_share,
+    highest_rate,
+    peaks,
     persistent_scores,
     threshold_for,
 )
@@ -70,16 +71,57 @@ def test_the_threshold_lets_through_what_the_budget_allows() -> None:
     assert low < high
 
 
-def test_the_share_of_odd_windows_spends_the_budget_by_chance() -> None:
-    persistence = Persistence(odd=3, windows=5)
-    share = odd_share(persistence, 2.0)
-    assert 144_000 * 10 * share**3 == pytest.approx(2.0)
+def spread(heights: list[float], days: int) -> HeldOut:
+    """Quiet subject days with episodes of such heights, of a subject each."""
+    rows = [(0.2, 99, number) for number in range(days * 1_440 - 4 * len(heights))]
+    for subject, height in enumerate(heights):
+        rows += [(height, subject, number) for number in range(4)]
+    scores, subjects, numbers = (np.array(column) for column in zip(*rows, strict=True))
+    return HeldOut(scores, scores > 0.2, numbers, subjects)
 
 
-def test_calm_held_out_windows_do_not_lower_the_threshold_without_end() -> None:
+def exponential(count: int, mean: float) -> list[float]:
+    """Heights above 0.4 as an exponential distribution has them."""
+    places = (np.arange(count) + 0.5) / count
+    return list(0.4 - mean * np.log(1 - places))
+
+
+def test_a_small_budget_s_threshold_is_where_the_tail_leads() -> None:
+    quiet = spread(exponential(20, 0.03), days=10)
+    threshold, count = threshold_for(quiet, Persistence(), 0.2)
+    # Two a day above 0.4, and 0.002 wanted: a factor of a thousand.
+    assert threshold == pytest.approx(0.4 + 0.03 * np.log(1_000), abs=0.02)
+    assert count == 0
+
+
+def test_a_short_tail_gives_a_lower_threshold_than_a_long_one() -> None:
+    short, _ = threshold_for(spread(exponential(20, 0.01), days=10), Persistence(), 0.2)
+    long, _ = threshold_for(spread(exponential(20, 0.05), days=10), Persistence(), 0.2)
+    assert short < long - 0.1
+
+
+def test_the_tail_of_more_windows_without_more_episodes_begins_later() -> None:
+    few, _ = threshold_for(spread(exponential(20, 0.03), days=5), Persistence(), 0.2)
+    many, _ = threshold_for(spread(exponential(20, 0.03), days=20), Persistence(), 0.2)
+    assert few - many == pytest.approx(0.03 * np.log(4), abs=0.005)
+
+
+def test_episodes_that_touch_are_one_with_the_greatest_height() -> None:
+    windows = held([0.6, 0.6, 0.6, 0.7, 0.7, 0.7, *[0.1] * 20, 0.65, 0.65, 0.65])
+    persistent = persistent_scores(windows, Persistence())
+    assert peaks(persistent, windows, 0.5).tolist() == [0.7, 0.65]
+
+
+def test_held_out_windows_without_an_episode_put_the_threshold_above_them() -> None:
     calm = held(list(np.linspace(0.1, 0.5, 1_000)), joint=[False] * 1_000)
-    threshold, _ = threshold_for(calm, Persistence(), 2.0)
-    assert threshold == pytest.approx(0.5, abs=0.01)
+    threshold, count = threshold_for(calm, Persistence(), 2.0)
+    assert (round(threshold, 3), count) == (0.51, 0)
+
+
+@pytest.mark.parametrize(("count", "mean"), [(0, 2.996), (1, 4.744), (10, 16.962)])
+def test_the_highest_likely_rate_is_that_of_the_tables(count: int, mean: float) -> None:
+    assert highest_rate(count, 1.0) == pytest.approx(mean, abs=0.001)
+    assert highest_rate(count, 50.0) == pytest.approx(mean / 50, abs=0.001)
 
 
 def test_a_budget_below_one_alert_is_above_all_that_was_held_out() -> None:

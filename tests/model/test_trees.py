@@ -56,13 +56,19 @@ def test_usual_features_do_not_make_a_row_odd() -> None:
 
 
 def test_one_family_is_not_joint_and_two_are() -> None:
-    alone = planted(np.zeros((1, len(FEATURES))), "failures", 5.0)
-    alone = planted(alone, "failed_share", 0.5)
-    together = planted(alone, "ports", 5.0)
+    alone = planted(np.zeros((1, len(FEATURES))), "addresses", 5.0)
+    alone = planted(alone, "ports", 5.0)
+    together = planted(alone, "failures", 5.0)
     forest = small_forest()
     assert not are_joint(forest.contributions(alone), alone, 2)[0]
     assert are_joint(forest.contributions(together), together, 2)[0]
     assert families_in(forest.contributions(together))[0] == 2
+
+
+@pytest.mark.parametrize("name", ["volume", "evenness", "mixture"])
+def test_what_any_burst_moves_along_makes_nothing_joint(name: str) -> None:
+    row = planted(planted(np.zeros((1, len(FEATURES))), "failures", 5.0), name, 5.0)
+    assert not are_joint(small_forest().contributions(row), row, 2)[0]
 
 
 def test_more_of_a_feature_never_lowers_the_score_by_much() -> None:

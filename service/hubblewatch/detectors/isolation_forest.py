@@ -1,15 +1,18 @@
-"""``isolation-forest``: a window whose features are odd together, though none is by itself.
+"""``isolation-forest``: minutes whose features are odd together, though none is by itself.
 
 Signal: the score of a model (see ``hubblewatch.model``) passes its threshold, at least two families
-of features take part, and so it was in three of the subject's last five windows. A burst of one
-count is the work of the rules; while one of them fires for the subject, this stays silent.
+of features take part, and so it was in three of the subject's last five windows. The features are
+of the last ten minutes or so: what is moderately off and stays so adds up, chance cancels itself. A
+burst of one count is the work of the rules; while one of them fires for the subject, this stays
+silent.
 
 Defaults: three of five windows, for chance seldom makes a window odd three times; the threshold
 comes from the model's budget of alerts.
 
-Known false positives: a new version of a service that talks to others than before; a migration; a
-person at work in a pod. Blind: what is odd in one way only, what was there before the first window,
-subjects with fewer than ten windows, and what grows so slowly that the baselines grow with it.
+Known false positives: a new version of a service that spreads its calls otherwise than before; a
+migration; a person at work in a pod. Blind: what is odd in one way only, what was there before the
+first window, subjects with fewer than ten windows, what is little beside the subject's own traffic,
+and what grows so slowly that the baselines grow with it.
 """
 
 from __future__ import annotations
@@ -21,11 +24,18 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from hubblewatch.baseline.memory import Memory
 from hubblewatch.baseline.past import SubjectMemory
-from hubblewatch.detectors.finding import Finding, Reason, Severity, shown_evidence
+from hubblewatch.detectors.finding import (
+    Evidence,
+    Finding,
+    PeerRef,
+    Reason,
+    Severity,
+    shown_evidence,
+)
 from hubblewatch.detectors.wording import from_whom, listed, name_of, span_of
 from hubblewatch.model.feature import FEATURES, NOTHING, Feature
 from hubblewatch.model.loaded import LoadedModel, ModelSource, NoModel
-from hubblewatch.window.closed import ClosedWindow
+from hubblewatch.window.closed import ClosedWindow, EdgeKey
 from hubblewatch.window.closing import Closing
 
 if TYPE_CHECKING:
@@ -76,6 +86,7 @@ class IsolationForest:
         # numpy comes with the first model, not with the package.
         from hubblewatch.model.forest import are_joint, weights_of
         from hubblewatch.model.measure import is_measurable, measure
+        from hubblewatch.model.mixture import grown_edges
 
         if not is_measurable(closing):
             return []
@@ -103,8 +114,9 @@ class IsolationForest:
             odd = self._note(past, closing.number)
             if odd >= self._settings.odd_windows:
                 reasons = _reasons(measured, place, weights[row])
+                grown = grown_edges(past, window)
                 findings.append(
-                    self._finding(window, past, float(scores[place]), reasons, odd, model)
+                    self._finding(window, past, float(scores[place]), reasons, odd, model, grown)
                 )
         return findings
 
@@ -123,17 +135,12 @@ class IsolationForest:
         reasons: list[Reason],
         odd: int,
         model: LoadedModel,
+        grown: list[EdgeKey],
     ) -> Finding:
         subject = window.subject
-        known = past.edges
-        is_new = {edge: str(edge) not in known for edge in window.edges}
-        peers, evidence = shown_evidence(window, "attempts", lambda edge: is_new[edge])
-        first = bool(evidence.edges)
-        if not first:
-            peers, evidence = shown_evidence(window, "attempts")
+        whom, peers, evidence = _contacts(window, past, frozenset(grown))
         shown = _FEATURES_BY_NAME
         texts = [_told(shown[reason.feature], reason) for reason in reasons[:4]]
-        whom = "Its first contacts" if first else "Its busiest contacts"
         return Finding(
             detector=self.name,
             severity=Severity.WARNING,
@@ -143,7 +150,8 @@ class IsolationForest:
             unit="oddness",
             summary=(
                 f"The traffic {from_whom(subject)} is odd in several ways at once, in {odd} of the "
-                f"last {self._settings.windows} windows of {span_of(window)}: {listed(texts, 2)}"
+                f"last {self._settings.windows} windows of {span_of(window)}. Lately: "
+                f"{listed(texts, 2)}"
             ),
             description=(
                 f"None of it is much by itself; together it is rarer than what the model "
@@ -154,7 +162,8 @@ class IsolationForest:
             recommendation=(
                 f"Ask what changed in {name_of(subject)}: a release or a migration explains it. If "
                 "nothing did, look at the peers named with the command given, and at the processes "
-                "of its pods, for this is what slow searching and gathering of data looks like."
+                "of its pods: this is what searching, gathering and carrying away look like when "
+                "they are slow and use what the workload may do anyway."
             ),
             reasons=reasons,
             score=score,
@@ -165,6 +174,20 @@ class IsolationForest:
             model=model.label,
             shadow=model.shadow,
         )
+
+
+def _contacts(
+    window: ClosedWindow, past: SubjectMemory, grown: frozenset[EdgeKey]
+) -> tuple[str, list[PeerRef], Evidence]:
+    """Give the contacts worth a look: the first ones, else those that grew, else the busiest."""
+    known = past.edges
+    new = frozenset(edge for edge in window.edges if str(edge) not in known)
+    for whom, chosen in (("Its first contacts", new), ("More than usual goes to", grown)):
+        if chosen:
+            peers, evidence = shown_evidence(window, "attempts", chosen.__contains__)
+            if evidence.edges:
+                return whom, peers, evidence
+    return "Its busiest contacts", *shown_evidence(window, "attempts")
 
 
 _FEATURES_BY_NAME = {feature.name: feature for feature in FEATURES}
@@ -197,6 +220,6 @@ def _told(feature: Feature, reason: Reason) -> str:
             f"(usually {reason.usual_low:.0%} to {reason.usual_high:.0%})"
         )
     return (
-        f"{reason.observed:,.0f} {feature.shown} "
-        f"(usually {reason.usual_low:,.0f} to {reason.usual_high:,.0f})"
+        f"{reason.observed:,.1f} {feature.shown} a window "
+        f"(usually {reason.usual_low:,.1f} to {reason.usual_high:,.1f})"
     )

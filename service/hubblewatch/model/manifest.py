@@ -32,6 +32,10 @@ class BudgetEntry(Struct, frozen=True):
     episodes: int
     """Alerts on the held-out windows at this threshold."""
 
+    at_most: float = 0.0
+    """More alerts a day and 100 subjects than this the held-out windows speak against, whatever the
+    tail: the upper Poisson bound of 95 %."""
+
 
 class TrainingEntry(Struct, frozen=True):
     """What the forest was fitted on; ``first`` and ``last`` are event times."""

@@ -9,14 +9,11 @@ import numpy as np
 from hubblewatch.baseline.estimate import COLD_UNTIL, Estimate
 from hubblewatch.baseline.features import features as counts_of
 from hubblewatch.baseline.memory import Memory
-from hubblewatch.model.feature import (
-    FEATURES,
-    LARGEST_DEVIATION,
-    LEAST_SHIFT,
-    SCATTER,
-    SHARE_MARGIN,
-)
+from hubblewatch.baseline.past import SubjectMemory
+from hubblewatch.model.feature import FEATURES, SHARE_MARGIN
+from hubblewatch.model.lately import follow, sigma_of_means
 from hubblewatch.model.matrix import Indices, Matrix
+from hubblewatch.model.mixture import mixture_distance
 from hubblewatch.model.shares import Shares
 from hubblewatch.window.closed import ClosedWindow
 from hubblewatch.window.closing import Closing
@@ -24,9 +21,16 @@ from hubblewatch.window.closing import Closing
 _COUNTS = ("connections", "failed", "denied", "peer_ports", "peer_addresses", "peer_namespaces")
 _GROWS_WITH_LOAD = np.array([False, True, True, False, True, False])
 _SHARES = len(FEATURES) - len(_COUNTS)
-_EVENNESS = _SHARES - 1
+_EVENNESS, _MIXTURE = _SHARES - 2, _SHARES - 1
+_LOW = np.array([feature.low for feature in FEATURES])
+_HIGH = np.array([feature.high for feature in FEATURES])
 
 _SCALE_FLOOR = 0.05
+_SHARE_FLOOR = 0.02
+_NO_SHARE_FLOOR = 0.05
+"""Of evenness and mixture, which have no counting noise that could be told."""
+
+_USUAL_DEVIATIONS = 2.0
 _NOTHING = Estimate()
 
 
@@ -35,7 +39,8 @@ class Measured:
     """The subjects of a closing that have a past, one row each, in the closing's order.
 
     ``rows`` are their places among the closing's windows. ``values`` are the features, ``observed``
-    what they were made from (a count or a share), ``usual_low`` and ``usual_high`` its usual range.
+    what they were made from (a count or a share of the last windows, weighted as the feature is),
+    ``usual_low`` and ``usual_high`` the usual range of that.
     """
 
     rows: Indices
@@ -72,28 +77,57 @@ def measure(closing: Closing, memory: Memory) -> Measured:
     sigmas = sigma_of(centres, scales)
     distances = np.log1p(counts) - centres
     load = np.maximum(distances[:, :1], 0.0)
-    deviations = np.clip((distances - _GROWS_WITH_LOAD * load) / sigmas, 0.0, LARGEST_DEVIATION)
 
-    values = _shares(windows, counts, udp)
+    shares, trials = _shares(windows, counts, udp, memories)
     usual = Shares(memories, _SHARES)
-    shifts = values - usual.centres
-    margins = SCATTER * usual.scatters + LEAST_SHIFT
-    beyond = np.sign(shifts) * np.maximum(np.abs(shifts) - margins, 0.0)
-    beyond[:, :_EVENNESS] = np.maximum(beyond[:, :_EVENNESS], 0.0)
-
+    share_sigmas = _sigma_of_shares(usual.centres, usual.scatters, trials)
     known = np.array([past.windows >= COLD_UNTIL for past in memories], dtype=bool)
-    rows = np.flatnonzero(known & usual.are_known)
-    low = np.hstack([np.expm1(centres - 2 * sigmas), usual.centres - SCATTER * usual.scatters])
-    high = np.hstack([np.expm1(centres + 2 * sigmas), usual.centres + SCATTER * usual.scatters])
-    measured = Measured(
-        rows,
-        np.hstack([deviations, beyond])[rows],
-        np.hstack([counts, values])[rows],
-        np.maximum(low, 0.0)[rows],
-        high[rows],
+    known &= usual.are_known
+    deviations = np.hstack(
+        [
+            (distances - _GROWS_WITH_LOAD * load) / sigmas,
+            (shares - usual.centres) / share_sigmas,
+        ]
     )
-    usual.learn(values)
-    return measured
+    # What is not known yet has no deviation, and must leave none behind.
+    values = np.where(known[:, np.newaxis], deviations, 0.0)
+    spread = np.ones(values.shape)
+    # All but the mixture, which is of the last windows already.
+    spread[:, :-1] = sigma_of_means(memories)
+    values[:, :-1] = follow(memories, values[:, :-1], closing.number) / spread[:, :-1]
+    usual.learn(shares)
+
+    centres = np.hstack([centres, usual.centres])
+    sigmas = np.hstack([sigmas, share_sigmas])
+    observed = centres + values * spread * sigmas
+    margins = _USUAL_DEVIATIONS * spread * sigmas
+    rows = np.flatnonzero(known)
+    return Measured(
+        rows,
+        np.clip(values, _LOW, _HIGH)[rows],
+        _shown(observed)[rows],
+        _shown(centres - margins)[rows],
+        _shown(centres + margins)[rows],
+    )
+
+
+def _shown(levels: Matrix) -> Matrix:
+    """Give levels as people count: counts from logarithms, and nothing below none."""
+    shown = levels.copy()
+    shown[:, : len(_COUNTS)] = np.expm1(levels[:, : len(_COUNTS)])
+    return np.maximum(shown, 0.0)
+
+
+def _sigma_of_shares(centres: Matrix, scatters: Matrix, trials: Matrix) -> Matrix:
+    """Give the standard deviation of a share: what was seen, and what counting alone causes."""
+    least = 0.5 / trials
+    likely = np.clip(centres, least, 1 - least)
+    counting = likely * (1 - likely) / trials
+    counting[:, _EVENNESS:] = 0.0
+    floors = np.full(_SHARES, _SHARE_FLOOR)
+    floors[_EVENNESS:] = _NO_SHARE_FLOOR
+    sigmas: Matrix = np.maximum(np.sqrt(scatters * scatters + counting), floors)
+    return sigmas
 
 
 def sigma_of(centres: Matrix, scales: Matrix) -> Matrix:
@@ -103,23 +137,31 @@ def sigma_of(centres: Matrix, scales: Matrix) -> Matrix:
     return np.maximum(np.sqrt(scales * scales + counting), _SCALE_FLOOR)
 
 
-def _shares(windows: list[ClosedWindow], counts: Matrix, udp: Matrix) -> Matrix:
-    """Give the shares, in the order of their features."""
+def _shares(
+    windows: list[ClosedWindow], counts: Matrix, udp: Matrix, memories: list[SubjectMemory]
+) -> tuple[Matrix, Matrix]:
+    """Give the shares, in the order of their features, and of how many each is one."""
     connections = np.maximum(counts[:, 0], 0.0) + SHARE_MARGIN
     edges = np.array([len(window.edges) for window in windows], dtype=np.float64)
     new = np.array([window.new_edges for window in windows], dtype=np.float64)
+    attempts = np.array([window.attempts for window in windows], dtype=np.float64) + SHARE_MARGIN
+    lookups = np.array([window.udp_dns for window in windows], dtype=np.float64)
+    mixtures = [mixture_distance(m, w) for m, w in zip(memories, windows, strict=True)]
     shares = np.column_stack(
         [
-            counts[:, 1] / connections,
-            counts[:, 2] / connections,
             udp / connections,
+            lookups / attempts,
             new / (edges + SHARE_MARGIN),
             np.array([_external(window) for window in windows], dtype=np.float64) / connections,
             _evenness(windows, edges),
+            np.array(mixtures, dtype=np.float64),
         ]
     )
+    trials = np.column_stack(
+        [connections, attempts, edges + SHARE_MARGIN, connections, connections, connections]
+    )
     # Denied look-ups are attempts and no connections, so a share could pass 1.
-    return np.minimum(shares, 1.0).reshape(len(windows), _SHARES)
+    return np.minimum(shares, 1.0).reshape(len(windows), _SHARES), trials
 
 
 def _external(window: ClosedWindow) -> int:

@@ -1,6 +1,6 @@
 """What shares are usual for each subject: running centres and scatters, for all of a closing.
 
-A subject's ten values and their scatter are numbers in its memory's slot of the forest, so that
+A subject's usual values and their scatter are numbers in its memory's slot of the forest, so that
 they are stored and restored with it.
 """
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SLOT = "isolation-forest"
 """Where in a subject's memory the forest keeps what is its own."""
 
-_KEY = "shares"
+_KEY = "usual"
 _FIRST_MEETINGS = 3
 """The first windows of a subject hold nothing but first contacts: they teach nothing."""
 

@@ -1,13 +1,16 @@
-"""The threshold: the lowest score that keeps an alert budget on windows held out of the fit.
+"""The threshold: the score above which alerts on quiet windows are as rare as a budget wants them.
 
 An alert needs ``odd`` odd windows of the subject's last ``windows``, so what is compared with the
-budget are episodes of that, not single scores.
+budget are episodes of that, not single scores. A small budget allows less than one alert in all
+that was held out. Then the heights of the highest episodes say how fast they get rarer: beyond a
+high level, exceedances of it fall off exponentially or faster (peaks over threshold; J. Pickands,
+Statistical Inference Using Extreme Order Statistics, 1975), and scores end at 1, so that the
+exponential is the cautious case.
 """
 
 from __future__ import annotations
 
-from itertools import pairwise
-from math import comb
+from math import exp, log
 
 import numpy as np
 from msgspec import Struct
@@ -21,8 +24,15 @@ QUIET_WINDOWS = 5
 MARGIN = 0.01
 """Above the oddest held-out episode, where the budget allows none of them."""
 
+MAX_PEAKS = 20
+LEAST_PEAKS = 5
+"""Episodes from whose heights the rest is told: of fewer, the mean is too uncertain."""
+
+CONFIDENCE = 0.95
+
 _WINDOWS_A_DAY = 1_440
-_MAX_CANDIDATES = 400
+_HALVINGS = 60
+_MAX_LEVELS = 2_000
 
 
 class HeldOut(Struct, frozen=True):
@@ -59,37 +69,66 @@ def persistent_scores(held: HeldOut, persistence: Persistence) -> Matrix:
 
 def episodes(persistent: Matrix, held: HeldOut, threshold: float) -> int:
     """Give how many alerts the held-out windows raise at a threshold."""
-    at: dict[int, list[int]] = {}
-    for place in np.flatnonzero(persistent >= threshold):
-        at.setdefault(int(held.subjects[place]), []).append(int(held.numbers[place]))
-    return sum(1 + sum(b - a > QUIET_WINDOWS for a, b in pairwise(n)) for n in at.values())
+    return len(peaks(persistent, held, threshold))
 
 
-def odd_share(persistence: Persistence, alerts_per_day: float) -> float:
-    """Give the share of odd windows at which chance alone would spend the budget.
-
-    With a share q, and windows independent of each other, the odd-th odd window of a subject's last
-    ones comes about C(windows, odd) q^odd times a window. The threshold is never lower than that:
-    held-out windows are few, and what did not happen in them may still happen each day.
-    """
-    windows_a_day = 100 * _WINDOWS_A_DAY
-    chances = comb(persistence.windows, persistence.odd)
-    return min(1.0, float((alerts_per_day / windows_a_day / chances) ** (1 / persistence.odd)))
+def peaks(persistent: Matrix, held: HeldOut, level: float) -> Matrix:
+    """Give the height of each episode that reaches a level."""
+    heights: list[float] = []
+    latest: dict[int, tuple[int, int]] = {}
+    for place in np.flatnonzero(persistent >= level):
+        subject, number = int(held.subjects[place]), int(held.numbers[place])
+        height = float(persistent[place])
+        before, episode = latest.get(subject, (number - QUIET_WINDOWS - 1, -1))
+        if number - before > QUIET_WINDOWS:
+            episode = len(heights)
+            heights.append(height)
+        heights[episode] = max(heights[episode], height)
+        latest[subject] = number, episode
+    return np.array(heights, dtype=np.float64)
 
 
 def threshold_for(
     held: HeldOut, persistence: Persistence, alerts_per_day: float
 ) -> tuple[float, int]:
-    """Give the threshold for a budget of alerts a day and 100 subjects, and the episodes at it."""
+    """Give the threshold for a budget of alerts a day and 100 subjects, and the episodes at it.
+
+    No more episodes than the budget allows reach it; and where the tail of their heights says that
+    it has to be higher for that, it is.
+    """
     persistent = persistent_scores(held, persistence)
-    rarity = odd_share(persistence, alerts_per_day)
-    least = float(np.quantile(held.scores, 1 - rarity)) if len(held.scores) else 1.0
     allowed = alerts_per_day * held.subject_days / 100
-    candidates = np.unique(persistent[persistent > 0])[::-1][:_MAX_CANDIDATES]
-    threshold = float(candidates[0]) + MARGIN if len(candidates) else least
-    for candidate in candidates:
-        if episodes(persistent, held, float(candidate)) > allowed:
+    levels = np.unique(persistent[persistent > 0])[::-1]
+    if not len(levels):
+        return float(held.scores.max(initial=0.0)) + MARGIN, 0
+    threshold = float(levels[0]) + MARGIN
+    heights = np.zeros(0)
+    # Downwards: the lowest level that the budget allows, then that at which the tail begins.
+    for place in np.unique(np.geomspace(1, len(levels), _MAX_LEVELS).astype(np.int64)) - 1:
+        heights = peaks(persistent, held, float(levels[place]))
+        if len(heights) <= allowed:
+            threshold = float(levels[place])
+        elif len(heights) >= MAX_PEAKS:
             break
-        threshold = float(candidate)
-    threshold = max(threshold, least)
+    if len(heights) >= LEAST_PEAKS and allowed < len(heights):
+        begin = float(heights.min())
+        mean = float((heights - begin).mean())
+        threshold = max(threshold, begin + mean * log(len(heights) / allowed))
     return threshold, episodes(persistent, held, threshold)
+
+
+def highest_rate(count: int, days: float) -> float:
+    """Give the highest rate a day that so few events in so many days are still likely under.
+
+    The upper Poisson bound of 95 %: with none in ``days``, three in as many.
+    """
+    low: float = 0.0
+    high: float = count + 10 * (count + 1) ** 0.5 + 10
+    for _ in range(_HALVINGS):
+        mean = (low + high) / 2
+        term = total = exp(-mean)
+        for k in range(1, count + 1):
+            term *= mean / k
+            total += term
+        low, high = (mean, high) if total > 1 - CONFIDENCE else (low, mean)
+    return float(high / days)

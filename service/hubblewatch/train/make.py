@@ -32,6 +32,7 @@ from hubblewatch.model.skops_file import write_forest
 from hubblewatch.model.threshold import (
     HeldOut,
     episodes,
+    highest_rate,
     persistent_scores,
     threshold_for,
 )
@@ -91,7 +92,8 @@ def make_model(
     entries = []
     for budget in sorted({*budgets, alerts_per_day}):
         threshold, count = threshold_for(held, persistence, budget)
-        entries.append(BudgetEntry(budget, threshold, count))
+        at_most = 100 * highest_rate(count, held.subject_days)
+        entries.append(BudgetEntry(budget, threshold, count, round(at_most, 2)))
     threshold = next(e.threshold for e in entries if e.alerts_per_day == alerts_per_day)
     probe = values[np.linspace(0, len(values) - 1, _PROBE_ROWS).astype(int)]
     digest = hashlib.sha256(packed).hexdigest()

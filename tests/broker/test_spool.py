@@ -147,10 +147,13 @@ async def test_what_an_exporter_leaves_behind_its_successor_sends(
 async def test_a_restart_goes_on_where_kafka_has_everything(own_kafka, settings, hubble, spool):
     async with exporting(settings) as process:
         await asyncio.to_thread(await_request, hubble)
+        begun = (spool / "position.json").read_bytes()
         hubble.speak(200)
         await streams_when(settings, lambda streams: count(streams) == 200)
         # Relay's latency passes before the flows count as complete.
-        await until((spool / "position.json").exists, "no position is written")
+        await until(
+            lambda: (spool / "position.json").read_bytes() != begun, "no position is written"
+        )
         await ended(process)
     hubble.speak(300)
     async with exporting(settings) as process:

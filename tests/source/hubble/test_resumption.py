@@ -22,6 +22,11 @@ def test_without_a_file_it_begins_with_now(tmp_path: Path) -> None:
     assert resumption(tmp_path).begin(NOW) == Reached(NOW, {})
 
 
+def test_what_ends_before_anything_arrived_is_begun_again_where_it_began(tmp_path: Path) -> None:
+    resumption(tmp_path).begin(NOW)
+    assert resumption(tmp_path).begin(NOW + 60 * S) == Reached(NOW - 10 * S, {})
+
+
 def test_it_begins_an_overlap_before_what_kafka_has(tmp_path: Path) -> None:
     resumption(tmp_path).write(Reached(NOW - 60 * S, {"busy": 5.0, "idle": 0.1}))
     assert resumption(tmp_path).begin(NOW) == Reached(NOW - 70 * S, {"busy": 5.0})

@@ -49,11 +49,14 @@ class Resumption:
         """Give the event time to ask Hubble from, and the rates by which it shows what is missing.
 
         That is some overlap before what Kafka has, ``resume_seconds`` before now at the earliest,
-        and now if nothing is known.
+        and now if nothing is known; then now is remembered, for a process that ends before Kafka
+        has anything.
         """
         stored = self._read()
         if stored is None or not 0 < stored.acknowledged_ns <= now_ns:
-            return Reached(now_ns, {})
+            reached = Reached(now_ns, {})
+            self.write(reached)
+            return reached
         overlap = self._settings.overlap_seconds
         since_ns = stored.acknowledged_ns - round(overlap * 1e9)
         earliest_ns = now_ns - self._resume_seconds * 1_000_000_000

@@ -92,9 +92,10 @@ def test_the_demos_incidents_reach_alertmanager(stack: Stack) -> None:
         "severity": "critical",
         "cluster": "demo",
         "detector": "port-scan",
-        "namespace": "contracts",
-        "workload": "contract-core",
+        "namespace": "fleet",
+        "workload": "fleet-sync",
     }
+    assert seen["isolation-forest"]["workload"] == "media-resizer"
 
 
 def asked(stack: Stack, query: str) -> list[dict[str, Any]]:

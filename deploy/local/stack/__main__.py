@@ -14,7 +14,9 @@ from deploy.local.stack.stack import Ports, Stack
 
 ROOT = Path(__file__).parents[3]
 DEMO = ROOT / "deploy" / "demo" / "recording.jsonl.zst"
-DEMO_DETECTORS = frozenset({"policy-denials", "port-scan", "udp-spike", "namespace-sprawl"})
+DEMO_DETECTORS = frozenset(
+    {"policy-denials", "port-scan", "isolation-forest", "udp-spike", "namespace-sprawl"}
+)
 """What the demo's recording shows, by its README."""
 
 LOOK_SECONDS = 1.0

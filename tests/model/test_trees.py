@@ -71,6 +71,14 @@ def test_what_any_burst_moves_along_makes_nothing_joint(name: str) -> None:
     assert not are_joint(small_forest().contributions(row), row, 2)[0]
 
 
+def test_little_beside_a_great_shift_of_proportions_is_not_joint() -> None:
+    row = planted(planted(np.zeros((1, len(FEATURES))), "ports", 2.5), "lookup_share", 2.5)
+    shifted = planted(planted(row, "mixture", 8.0), "volume", 8.0)
+    forest = small_forest()
+    assert are_joint(forest.contributions(row), row, 2)[0]
+    assert not are_joint(forest.contributions(shifted), shifted, 2)[0]
+
+
 def test_more_of_a_feature_never_lowers_the_score_by_much() -> None:
     steps = np.linspace(0, 8, 17)
     rows = np.zeros((len(steps), len(FEATURES)))

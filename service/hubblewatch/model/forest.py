@@ -13,8 +13,13 @@ from hubblewatch.model.trees import Trees
 FAMILY_SHARE = 0.15
 """A family takes part in a row's oddness from this share on."""
 
+TELLING_SHARE = 0.5
+"""The families that say something alone bear so much of the oddness, together: a release that
+calls a new partner often changes proportions and load, and hardly anything else."""
+
 _TELLING = np.array([family not in ACCOMPANYING for family in FAMILIES])
 _FAMILY_OF = np.array([FAMILIES.index(feature.family) for feature in FEATURES])
+_IS_TELLING = np.array([feature.family not in ACCOMPANYING for feature in FEATURES])
 
 
 class Forest:
@@ -57,5 +62,6 @@ def are_joint(contributions: Matrix, values: Matrix, families: int) -> Flags:
 
     A family takes part by its share and by deviating at all: a cut at a usual value is chance.
     """
-    taking_part = families_in(np.where(np.abs(values) > NOTHING, contributions, 0.0))
-    return np.asarray(taking_part >= families, dtype=bool)
+    deviating = np.where(np.abs(values) > NOTHING, contributions, 0.0)
+    telling = weights_of(deviating)[:, _IS_TELLING].sum(axis=1)
+    return np.asarray((families_in(deviating) >= families) & (telling >= TELLING_SHARE), dtype=bool)

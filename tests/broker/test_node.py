@@ -33,6 +33,12 @@ async def read(node, topic, count):
         return [(await consumer.getone()).value for _ in range(count)]
 
 
+def test_a_cluster_id_may_begin_with_a_dash(kafka_engine, tmp_path, monkeypatch):
+    monkeypatch.setattr("deploy.local.kafka.node._cluster_id", lambda: "-HViYmxld2F0Y2gtZGVtbw")
+    with KafkaNode(tmp_path / "kafka", engine=kafka_engine) as node:
+        assert node.bootstrap
+
+
 async def test_records_and_address_outlive_a_kill(own_kafka):
     address = own_kafka.bootstrap
     await write(own_kafka, "kept", [b"1", b"2"])

@@ -190,7 +190,7 @@ class KafkaNode:
             for user, password in (self.security.users if self.security else {}).items()
             for word in ("--add-scram", f"SCRAM-SHA-512=[name={user},password={password}]")
         ]
-        tool = [_C1_ONLY, "kafka.tools.StorageTool", "format", "--cluster-id", _cluster_id()]
+        tool = [_C1_ONLY, "kafka.tools.StorageTool", "format", f"--cluster-id={_cluster_id()}"]
         java = [*tool, "--config", str(properties), *scram]
         done = subprocess.run(
             engine.command(self.folder, java, ()),
@@ -253,4 +253,5 @@ async def _answers(address: str) -> bool:
 
 
 def _cluster_id() -> str:
+    """Give a new one; it may begin with a dash, so it must not stand as a word of its own."""
     return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")

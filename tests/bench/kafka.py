@@ -2,8 +2,9 @@
 
 Each program runs in a process of its own on one core. Export: the recording's lines through
 ``hubblewatch export`` against the bare decode of the same lines. Worker: ``hubblewatch detect``
-from the time it is ready until all is counted and committed, against the bare decode of the same
-envelopes, and against a plain Faust agent with one flow a message and a windowed table.
+over a backlog, from the time it is ready until all is counted and committed, against the bare
+decode of the same envelopes, and against a plain Faust agent with one flow a message and a windowed
+table.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -33,6 +35,8 @@ console = Console(width=100)
 HUBBLEWATCH = [sys.executable, "-m", "hubblewatch"]
 PARTITIONS = 12
 TIMEOUT_SECONDS = 300.0
+SESSION_TIMEOUT_SECONDS = 120.0
+"""So long may a worker be suspended and keep its partitions."""
 
 PLAIN_AGENT = """
 import json, os, sys, time
@@ -172,6 +176,16 @@ def worker(environment: dict[str, str], port: int) -> Iterator[psutil.Process]:
         process.wait(timeout=30)
 
 
+@contextmanager
+def suspended(process: psutil.Process) -> Iterator[None]:
+    """The worker keeps its place and does nothing: what comes meanwhile is a backlog to it."""
+    process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGCONT)
+
+
 def worker_seconds(process: psutil.Process, before: float, port: int, flows: int) -> float:
     """Wait until the worker has counted all flows; give its processor seconds since ``before``."""
     # Seldom: a scrape costs the worker some milliseconds.
@@ -285,14 +299,18 @@ def main() -> None:
         with KafkaNode(folder / "kafka") as node:
             environment = environment_of(node.bootstrap, options.port)
             apply_topics(environment)
-            with worker(environment, options.port) as process:
+            with path.open("rb") as file:
+                flows = sum(line.startswith(b'{"flow"') for line in file)
+            patient = environment | {
+                "HUBBLEWATCH_WORKER__SESSION_TIMEOUT_SECONDS": str(SESSION_TIMEOUT_SECONDS)
+            }
+            with worker(patient, options.port) as process:
                 before = sum(process.cpu_times()[:2])
                 time.sleep(10)
                 idle = sum(process.cpu_times()[:2]) - before
                 before += idle
-                exported = export_seconds(path, environment)
-                with path.open("rb") as file:
-                    flows = sum(line.startswith(b'{"flow"') for line in file)
+                with suspended(process):
+                    exported = export_seconds(path, environment)
                 detected = worker_seconds(process, before, options.port, flows)
             envelopes = asyncio.run(read_envelopes(node.bootstrap))
             with path.open("rb") as file:

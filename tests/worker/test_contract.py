@@ -46,6 +46,13 @@ async def test_faust_is_told_what_it_must_not_do():
     assert conf.broker_session_timeout < conf.broker_request_timeout
 
 
+async def test_no_more_records_are_decompressed_at_once_than_are_to_be_buffered():
+    app = flow_app(buffered_records=7).app
+    consumer = app.consumer._thread._create_worker_consumer(app.transport)
+    assert consumer._max_poll_records == 7
+    await consumer.stop()
+
+
 async def test_faust_acknowledges_nothing_of_the_flows():
     app = flow_app().app
     app.finalize()

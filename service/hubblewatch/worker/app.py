@@ -177,6 +177,8 @@ class FlowApp:
             broker_credentials=_credentials(settings.credentials),
             # A loop that hangs loses its partitions in the end, though its consumer's thread lives.
             broker_max_poll_interval=MAX_POLL_INTERVAL_SECONDS,
+            # Else all that was fetched is decompressed at once: fifteen times what was fetched.
+            broker_max_poll_records=settings.buffered_records,
             broker_session_timeout=settings.session_timeout_seconds,
             broker_heartbeat_interval=settings.session_timeout_seconds / 10,
             broker_request_timeout=max(

@@ -138,7 +138,12 @@ class Metrics:
             (families.duplicate_lines_total, counts.duplicates),
         ):
             counter.add((), known.advance(counter.name, "", total))
-        known.nodes = dict(counts.nodes)
+        # By state already here: the sum over all streams is made at each stream's intake.
+        by_state: dict[str, int] = {}
+        for value, number in counts.nodes.items():
+            state = NODE_STATES.of(value)
+            by_state[state] = by_state.get(state, 0) + number
+        known.nodes = by_state
         known.newest_event_ns = counts.newest_event_ns
         known.watermark_ns = counts.watermark_ns
         if known.watermark_ns:
@@ -235,7 +240,7 @@ class Metrics:
         families.incidents_open.set((), sum(one.open_incidents for one in streams))
         for state in NODE_STATES.values:
             families.nodes.set(
-                (state,), max((self._in_state(one, state) for one in streams), default=0)
+                (state,), max((one.nodes.get(state, 0) for one in streams), default=0)
             )
         seen = [one.completeness for one in streams if one.completeness is not None]
         if seen:
@@ -246,10 +251,6 @@ class Metrics:
         newest = max((one.newest_event_ns for one in streams), default=0)
         if newest:
             families.newest_event_timestamp.set((), newest / SECOND_NS)
-
-    @staticmethod
-    def _in_state(known: _Stream, state: str) -> int:
-        return sum(n for value, n in known.nodes.items() if NODE_STATES.of(value) == state)
 
     def _watermark_lag(self) -> float | None:
         if self._clock is None or not self._slowest_watermark_ns:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.builders import flow, pod
+from tests.builders import flow, pod, rfc3339
 from tests.connections import datagrams, tcp
 from tests.refusals import denied
 from tests.running import run, windows
@@ -88,3 +88,13 @@ def test_connections_are_forgotten() -> None:
     ]
     found = run(lines)
     assert found.pipeline.connections < 60
+
+
+@pytest.mark.parametrize("zone", ["+00:01", ".500+00:01"])
+def test_a_time_of_another_zone_is_not_that_of_the_flow_before_it(zone: str) -> None:
+    """Its characters are the same up to the second, its minute is the one before."""
+    first = flow(CART, DB, at=90, flags="SYN", point="TO_OVERLAY")
+    stamp = rfc3339(90, digits=0).removesuffix("Z")
+    other = flow(CART, DB, at=90, flags="SYN", point="TO_OVERLAY", ports=(41_001, 8_080))
+    other = other.replace(rfc3339(90).encode(), f"{stamp}{zone}".encode())
+    assert attempts([first, other, first], lateness=60) == {"08:00": 1, "08:01": 1}

@@ -32,12 +32,14 @@ class Intake:
     a weight (connection, evidence, flows) is keyed by connection key, protocol, node, time and
     event type. ``nodes`` counts events, and
     ``proxied`` holds the responders (address, port) reached through the L7 proxy, by which the
-    proxy's own leg is told from a new client on the node.
+    proxy's own leg is told from a new client on the node. ``deadline`` is where its connections
+    stop to learn, one object for all of them.
     """
 
     __slots__ = (
         "answers",
         "connections",
+        "deadline",
         "losses",
         "lookups",
         "nodes",
@@ -47,8 +49,9 @@ class Intake:
         "weights",
     )
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, deadline: int = 0) -> None:
         self.number = number
+        self.deadline = deadline
         self.answers = False
         """Whether any flow was a reply."""
         self.connections: list[Connection] = []

@@ -53,13 +53,13 @@ def repr_of(line: Line) -> tuple[object, ...]:
 
 @pytest.mark.parametrize("ends", [True, False])
 def test_an_envelope_of_several_blocks_keeps_every_line_and_its_place(ends: bool) -> None:
-    lines = [flow(at=float(second)) for second in range(120)]
+    lines = [flow(at=float(second)) for second in range(600)]
     lines[100] = b"not json"
     envelope = b"\n".join(lines) + (b"\n" if ends else b"")
     assert len(envelope) > 2 * BLOCK_BYTES
     rejects: list[Reject] = []
     decoded = [line for part in decode_envelope(envelope, rejects.append, "e") for line in part]
-    assert len(decoded) == 119
+    assert len(decoded) == 599
     assert [reject.place for reject in rejects] == ["e:101"]
 
 

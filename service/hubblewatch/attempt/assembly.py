@@ -391,17 +391,19 @@ class Assembly:
             if high.workloads and (not peer.learned or second <= peer.learned_at):
                 peers.learn(high, second)
         low_kind, high_kind = connection.low.kind, connection.high.kind
+        settled = connection.settled
         if low_kind in _IMPROVABLE or high_kind in _IMPROVABLE:
             # Another vantage point may know better who this is: look at every event again.
-            connection.settled &= ~_PARTY
+            settled &= ~_PARTY
         else:
-            connection.settled |= _PARTY
+            settled |= _PARTY
         # One vantage point sees packets leave to the other node and answers delivered, the other
         # one the reverse: of each, the first event has told who is who.
         if bits & _SEEN_AT_LOW:
-            connection.settled |= _SEEN_AT_LOW
+            settled |= _SEEN_AT_LOW
         if bits & _SEEN_AT_HIGH:
-            connection.settled |= _SEEN_AT_HIGH
+            settled |= _SEEN_AT_HIGH
+        connection.settled = settled
         if flow.destination_names:
             name = min(flow.destination_names)
             if not connection.name or name < connection.name:

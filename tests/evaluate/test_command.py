@@ -75,6 +75,25 @@ def test_quiet_and_disturbances_are_run_once_whatever_the_intensities() -> None:
     assert (names.count("beacon"), names.count("quiet"), names.count("rollout")) == (4, 2, 2)
 
 
+def test_what_a_cluster_is_too_small_to_show_is_left_out_and_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--scenario", "namespace-sprawl-fast", "--scenario", "quiet", "--seeds", "1"]
+    arguments += ["--minutes", "12", "--rate", "0.3", "--size", "small", "--system", RULES]
+    assert main(["evaluate", *arguments]) == 0
+    told = capsys.readouterr()
+    assert "too small to show them: namespace-sprawl-fast" in told.err
+    assert "| `namespace-sprawl-fast` |" not in told.out
+
+
+def test_a_recording_is_as_long_as_its_scenario_needs() -> None:
+    plan = EvaluationPlan(("namespace-sprawl-slow", "beacon"), seeds=(1,), minutes=60)
+    (slow, beacon) = [config for _, config in plan.cases()]
+    assert slow.scenarios[0].at_minutes == SCENARIOS["namespace-sprawl-slow"].lead_minutes
+    assert slow.minutes == 170
+    assert (beacon.scenarios[0].at_minutes, beacon.minutes) == (30, 60)
+
+
 def test_every_case_has_a_cluster_of_its_own() -> None:
     plan = EvaluationPlan(all_scenarios(), seeds=(1, 2, 3))
     seeds = [config.seed for _, config in plan.cases()]

@@ -48,8 +48,6 @@ ATTACKS = (
     Attack("udp-flood", "udp-spike"),
     Attack("udp-share-shift", "udp-spike"),
     Attack("namespace-sprawl-fast", "namespace-sprawl"),
-    # One new namespace in four minutes: the sixth one is what makes it sprawl.
-    Attack("namespace-sprawl-slow", "namespace-sprawl", windows=30),
     Attack("port-scan", "port-scan"),
     Attack("host-sweep", "host-sweep"),
     Attack("connectivity-errors", "connectivity-errors"),
@@ -68,6 +66,13 @@ ABRUPT = tuple(
     in ("policy-break", "udp-flood", "port-scan", "host-sweep", "connectivity-errors")
 )
 """Attacks that must be found in a recording of ten minutes too, all baselines cold."""
+
+SLOW = Attack("namespace-sprawl-slow:at=125", "namespace-sprawl", windows=32)
+"""One new namespace in four minutes: how many it takes depends on the two hours before."""
+
+SLOW_MINUTES = 175
+SLOW_RATE = 4.0
+"""Connections a second: with those of a whole cluster it takes a quarter of an hour a seed."""
 
 STOPS_AT = 65
 STOP_MINUTES = 78

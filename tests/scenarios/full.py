@@ -9,6 +9,9 @@ from tests.scenarios.cases import (
     NO_STOP,
     QUIET,
     SEEDS,
+    SLOW,
+    SLOW_MINUTES,
+    SLOW_RATE,
     STOP,
     STOP_MINUTES,
     Attack,
@@ -41,6 +44,11 @@ def test_an_attack_is_found_while_all_baselines_are_cold(attack: Attack, seed: i
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_large_cluster_is_quiet(seed: int) -> None:
     assert_quiet("quiet", seed, 15, Size.LARGE)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_slow_succession_is_found(seed: int) -> None:
+    assert_found(SLOW, seed, SLOW_MINUTES, Size.MEDIUM, SLOW_RATE)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -15,13 +15,15 @@ from hubblewatch.simulate import Size
 _HALVINGS = 8
 
 
-def lowest(attack: Attack, seeds: tuple[int, ...], minutes: float, size: Size) -> float | None:
+def lowest(
+    attack: Attack, seeds: tuple[int, ...], minutes: float, size: Size, rate: float | None
+) -> float | None:
     """Give the lowest intensity found on all seeds at any time of the attack, or None."""
     found = None
     intensity = 2.0
     for _ in range(_HALVINGS):
         for seed in seeds:
-            verdict = judge(f"{attack.scenario}:intensity={intensity}", seed, minutes, size)
+            verdict = judge(f"{attack.scenario}:intensity={intensity}", seed, minutes, size, rate)
             if verdict.windows_until(*attack.detectors) is None:
                 return found
         found = intensity
@@ -35,13 +37,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=len(SEEDS), help="how many seeds")
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--size", type=Size, default=Size.MEDIUM, choices=list(Size))
+    parser.add_argument("--rate", type=float, help="connections a second; else by the seed")
     parser.add_argument("--only", default="", help="scenarios whose name contains this")
     arguments = parser.parse_args()
     print(f"{'scenario':24} {'detector':22} lowest intensity found on all seeds")
     for attack in ATTACKS:
         if arguments.only in attack.scenario:
             seeds = SEEDS[: arguments.seeds]
-            found = lowest(attack, seeds, arguments.minutes, arguments.size)
+            found = lowest(attack, seeds, arguments.minutes, arguments.size, arguments.rate)
             print(f"{attack.scenario:24} {attack.detector:22} {found}", flush=True)
 
 

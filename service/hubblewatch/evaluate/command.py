@@ -48,6 +48,13 @@ def evaluate(order: EvaluationOrder, settings: Settings) -> list[Verdict]:
     model = load_model(directory, alerts_per_day=settings.model.alerts_per_day)
     console = Console(stderr=True, quiet=order.quiet, highlight=False, soft_wrap=True)
     verdicts: list[Verdict] = []
+    left_out = [] if order.files else order.plan.left_out()
+    if left_out:
+        console.print(
+            f"left out, for {order.plan.size} clusters are too small to show them: "
+            f"{', '.join(left_out)}",
+            markup=False,
+        )
     for case, made in _runs(order, settings, model):
         verdicts.extend(made)
         console.print(

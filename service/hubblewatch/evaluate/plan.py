@@ -28,6 +28,7 @@ QUICK_ATTACKS = (
 
 _SETTLING_SHARE = 0.5
 _ATTACK_MINUTES = 15.0
+_AFTER_MINUTES = 5.0
 QUIET = "quiet"
 
 
@@ -43,19 +44,25 @@ class EvaluationPlan(Struct, frozen=True):
 
     def cases(self) -> Iterator[tuple[Case, SimulationConfig]]:
         """Give each case with its simulation: quiet and disturbances once, attacks as strong as
-        each intensity."""
+        each intensity. Recordings are longer where a scenario needs it."""
         for seed in self.seeds:
             for name in self.attacks:
                 kind = SCENARIOS[name].kind
+                if not self.size.is_at_least(SCENARIOS[name].least_size):
+                    continue
                 strengths = self.intensities if kind == "attack" else (1.0,)
                 for intensity in strengths:
                     yield Case(name, kind, intensity, seed), self._config(name, intensity, seed)
 
+    def left_out(self) -> list[str]:
+        """Give the scenarios that clusters of this size are too small to show."""
+        return [n for n in self.attacks if not self.size.is_at_least(SCENARIOS[n].least_size)]
+
     def _config(self, name: str, intensity: float, seed: int) -> SimulationConfig:
         scenario = SCENARIOS[name]
-        minutes = max(self.minutes, scenario.lead_minutes / _SETTLING_SHARE)
-        begin = minutes * _SETTLING_SHARE
-        length = scenario.minutes or min(_ATTACK_MINUTES, minutes - begin - 5)
+        begin = max(self.minutes * _SETTLING_SHARE, scenario.lead_minutes)
+        minutes = max(self.minutes, begin + (scenario.minutes or 0.0) + _AFTER_MINUTES)
+        length = scenario.minutes or min(_ATTACK_MINUTES, minutes - begin - _AFTER_MINUTES)
         return SimulationConfig(
             seed=cluster_seed(name, seed),
             minutes=minutes,

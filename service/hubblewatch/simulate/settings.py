@@ -35,6 +35,11 @@ class Size(StrEnum):
     MEDIUM = "medium"
     LARGE = "large"
 
+    def is_at_least(self, other: Size) -> bool:
+        """Tell whether clusters of this size have all that those of the other have."""
+        order = list(Size)
+        return order.index(self) >= order.index(other)
+
 
 @dataclass(frozen=True)
 class Ranges:

@@ -8,7 +8,7 @@ from random import Random
 from hubblewatch.simulate.clock import MINUTE
 from hubblewatch.simulate.disturbances import Disturbance
 from hubblewatch.simulate.scene import Scene
-from hubblewatch.simulate.settings import ScenarioSpec
+from hubblewatch.simulate.settings import ScenarioSpec, Size
 from hubblewatch.simulate.truth import Label, Subject
 
 QUIET_SHARE = 0.4
@@ -47,6 +47,8 @@ class Scenario:
     """Default length; None lasts until the end of the recording."""
     lead_minutes: float = 0.0
     """What its detectors must have seen before, where the usual begin is too soon for them."""
+    least_size: Size = Size.SMALL
+    """Clusters below have too few namespaces or workloads to show it."""
     unit = ""
     """What intensity multiplies."""
 

@@ -9,6 +9,7 @@ from hubblewatch.simulate.randomness import between, distinct, pick
 from hubblewatch.simulate.scenarios.base import Plan, Scenario
 from hubblewatch.simulate.scene import Scene
 from hubblewatch.simulate.service_graph import Edge
+from hubblewatch.simulate.settings import Size
 from hubblewatch.simulate.workloads import Workload
 
 
@@ -33,6 +34,7 @@ def quietest_api(plan: Plan) -> Workload:
 
 class _Sprawl(Scenario):
     detectors: tuple[str, ...] = ("namespace-sprawl",)
+    least_size = Size.MEDIUM
     step_seconds = 20.0
 
     def begin(self, plan: Plan) -> None:
@@ -76,9 +78,12 @@ class NamespaceSprawlFast(_Sprawl):
 
 class NamespaceSprawlSlow(_Sprawl):
     """One workload contacts a namespace it never talked to every 4 minutes, three connections
-    each, until it has been everywhere."""
+    each, for 45 minutes or until it has been everywhere."""
 
     name = "namespace-sprawl-slow"
+    minutes = 45.0
+    # So slow a succession proves something only against a past of hours.
+    lead_minutes = 120.0
     unit = "new namespaces (one each 4 minutes)"
     step_seconds = 240.0
 
@@ -90,6 +95,7 @@ class LateralMovement(Scenario):
 
     name = "lateral-movement"
     detectors = ("new-edge", "namespace-sprawl")
+    least_size = Size.MEDIUM
     unit = "new peers a minute (1)"
 
     def begin(self, plan: Plan) -> None:

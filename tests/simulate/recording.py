@@ -55,7 +55,7 @@ class Recording:
         ]
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=6)
 def recording(
     *scenarios: str,
     seed: int = 1,

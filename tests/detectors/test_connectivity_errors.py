@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 from tests.closings import WHOLE, Stream, attempts, seen
 
@@ -54,6 +56,34 @@ def test_a_small_share_is_quiet(stream: Stream) -> None:
 def test_a_few_failures_are_quiet_even_if_they_are_all(stream: Stream) -> None:
     stream.repeat(60)
     assert [minute(stream, 4, 0) for _ in range(5)] == [[]] * 5
+
+
+@pytest.mark.parametrize("past", [60, 600])
+def test_a_few_failures_are_found_when_they_stay(stream: Stream, past: int) -> None:
+    stream.repeat(past)
+    told = [len(minute(stream, int(number % 3 > 0) + number % 2, 12)) for number in range(12)]
+    first = told.index(1)
+    assert 5 <= first <= 9
+    (finding,) = minute(stream, 2, 12)
+    assert finding.severity.value == "warning"
+    assert "10 minutes" in finding.summary
+
+
+def test_a_few_failures_that_stay_are_quiet_while_the_baseline_is_cold(stream: Stream) -> None:
+    stream.repeat(3)
+    assert not any(minute(stream, 1, 12) for _ in range(30))
+
+
+def test_a_few_failures_that_stay_are_quiet_where_they_are_few_of_many(stream: Stream) -> None:
+    stream.repeat(60, 100)
+    assert not any(minute(stream, 2, 100) for _ in range(30))
+
+
+def test_one_who_fails_now_and_then_has_runs_of_failures(stream: Stream) -> None:
+    """Five days of a workload in which each window has a failure with a chance of one in ten."""
+    rng = Random(8)
+    found = [bool(minute(stream, int(rng.random() < 0.1), 12)) for _ in range(5 * 1_440)]
+    assert not any(found)
 
 
 def test_denials_are_not_counted(stream: Stream) -> None:

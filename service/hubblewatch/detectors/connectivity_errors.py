@@ -1,11 +1,13 @@
 """``connectivity-errors``: a notable share of a subject's connections fail, and did not before.
 
-Signal: attempts that were reset, unanswered, or dropped for another reason than policy, in at least
-two of three windows: at least five a window, a tenth of the connections (look-ups aside), and
-significantly more than usual. Windows in which a node was silent or events were lost do not count:
+Signal: attempts that were reset, unanswered, or dropped for another reason than policy, and
+significantly more of them than usual. Either in at least two of three windows at least five and a
+tenth of the connections (look-ups aside); or in most of ten windows a few, a twentieth of the
+connections: one a minute is much for a workload that makes ten and never failed. Windows in which a node was silent or events were lost do not count:
 then answers are missing, and pods of a lost node are unreachable for a reason that is known.
 
-Defaults: below one in ten, retries hide errors from users; a rollout passes within one window.
+Defaults: below one in ten, retries hide errors from users, unless they last; a rollout passes
+within one window.
 
 Known false positives: clients that poll a service which is scaled to zero; a backend that refuses
 connections as a way of shedding load.
@@ -39,6 +41,21 @@ class ConnectivityErrorsSettings(BaseModel):
     total_failures: int = Field(15, ge=1, description="Failures in the bad windows together.")
     share: float = Field(0.10, gt=0, le=1, description="Share of connections, of a bad window.")
     deviations: float = Field(4.0, gt=0, description="Standard deviations of counting above usual.")
+    lasting_windows: int = Field(
+        6,
+        ge=2,
+        le=RECENT_WINDOWS,
+        description="Of the last ten windows so many with a failure make a few of them lasting.",
+    )
+    lasting_share: float = Field(
+        0.05, gt=0, le=1, description="Share of the connections of those ten windows."
+    )
+    lasting_deviations: float = Field(
+        6.0,
+        gt=0,
+        description="Standard deviations of counting above usual for so few: any workload that "
+        "fails now and then has a run of them once a day, by chance.",
+    )
     restless: float = Field(
         2.0, gt=0, description="Standard deviations of the subject's own scatter above usual."
     )
@@ -60,18 +77,25 @@ class ConnectivityErrors:
             return
         settings = self._settings
         for window in closing.windows:
-            if window.failed + window.dropped < settings.failures:
+            if not window.failed + window.dropped:
                 continue
             past = memory.subject(window.subject)
             estimate = memory.expected(window.subject, "failed", closing.start)
-            recent = past.recent_since(closing.number - settings.windows + 1)
-            bad = [r for r in recent if r.seen_whole and self._is_bad(r, estimate)]
+            recent = past.recent_since(closing.number - RECENT_WINDOWS + 1)
+            recent = [r for r in recent if r.seen_whole]
+            bad = [
+                r
+                for r in recent
+                if r.number > closing.number - settings.windows and self._is_bad(r, estimate)
+            ]
             if (
                 len(bad) >= settings.bad_windows
                 and bad[-1].number == closing.number
                 and sum(r.failed for r in bad) >= settings.total_failures
             ):
                 yield self._finding(window, bad, estimate)
+            elif self._lasts(recent, estimate):
+                yield self._finding(window, recent, estimate)
 
     def _is_bad(self, recent: Recent, estimate: Estimate) -> bool:
         settings = self._settings
@@ -83,6 +107,19 @@ class ConnectivityErrors:
         return (
             recent.failed > usual + settings.deviations * sqrt(usual + 1)
             and estimate.seen_deviation(recent.failed) > settings.restless
+        )
+
+    def _lasts(self, recent: list[Recent], estimate: Estimate) -> bool:
+        settings = self._settings
+        if estimate.state is BaselineState.COLD:
+            return False
+        failures = sum(r.failed for r in recent)
+        expected = estimate.usual * len(recent)
+        return (
+            sum(1 for r in recent if r.failed) >= settings.lasting_windows
+            and failures >= settings.lasting_share * sum(r.connections for r in recent)
+            and failures > expected + settings.lasting_deviations * sqrt(expected + 1)
+            and estimate.seen_deviation(failures / len(recent)) > settings.restless
         )
 
     def _finding(self, window: ClosedWindow, bad: list[Recent], estimate: Estimate) -> Finding:

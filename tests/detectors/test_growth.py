@@ -32,8 +32,8 @@ DAYS = 2 * 24 * 60
         # So many more than nearly none: what is counted are those of five windows.
         ("port-scan", ports, 0.05, 70),
         ("host-sweep", addresses, 0.05, 70),
-        ("namespace-sprawl", namespaces, 0.01, 12),
-        ("new-edge", edges, 0.01, 30),
+        ("namespace-sprawl", namespaces, 0.01, 36),
+        ("new-edge", edges, 0.01, 36),
         ("external-egress", outside, 0.01, 25),
     ],
 )

@@ -49,16 +49,37 @@ def test_three_in_three_minutes_are_found_when_that_makes_six(stream: Stream) ->
     assert [len(findings) for findings in found] == [0, 0, 1]
 
 
-def test_one_new_namespace_after_another_is_found(stream: Stream) -> None:
-    settle(stream, 120)
+@pytest.mark.parametrize(("watched", "each", "at"), [(120, 4, 5), (1_440, 30, 4)])
+def test_one_new_namespace_after_another_is_found(
+    stream: Stream, watched: int, each: int, at: int
+) -> None:
+    settle(stream, watched)
     found = []
     for number in range(6):
-        found += minute(stream, [*HOME, *far(number)])
-        for _ in range(29):
-            found += minute(stream, HOME)
-    assert found
-    assert "one after another" in found[0].summary
-    assert "the last 6 hours" in found[0].summary
+        found.append(minute(stream, [*HOME, *far(number)]))
+        for _ in range(each - 1):
+            minute(stream, HOME)
+    assert [bool(findings) for findings in found[:at]] == [False] * (at - 1) + [True]
+    (finding,) = found[at - 1]
+    assert "one after another" in finding.summary
+    assert ("the last 6 hours" in finding.summary) == (each == 30)
+
+
+def test_a_slow_succession_of_one_who_was_watched_briefly_may_be_chance(stream: Stream) -> None:
+    settle(stream, 60)
+    for number in range(4):
+        assert minute(stream, [*HOME, *far(number)]) == []
+        settle(stream, 29)
+
+
+def test_what_was_told_is_not_told_again_with_the_next_new_one(stream: Stream) -> None:
+    settle(stream, 600)
+    assert minute(stream, [*HOME, *far(*range(6))])
+    for _ in range(20):
+        minute(stream, HOME)
+    assert minute(stream, [*HOME, *far(6)]) == []
+    settle(stream, 20)
+    assert minute(stream, [*HOME, *far(*range(10, 30))])
 
 
 def test_one_or_two_new_partners_are_quiet(stream: Stream) -> None:
@@ -109,13 +130,11 @@ def test_a_new_subject_with_few_namespaces_is_quiet(stream: Stream) -> None:
     assert minute(stream, HOME) == []
 
 
-def test_what_was_found_stays_found_while_the_hour_lasts_and_then_ends(stream: Stream) -> None:
+def test_it_goes_on_for_ten_windows_after_the_last_new_one(stream: Stream) -> None:
     settle(stream, 600)
-    wide = [*HOME, *far(*range(6))]
-    assert all(minute(stream, wide) for _ in range(10))
+    assert minute(stream, [*HOME, *far(*range(6))])
     found = [bool(minute(stream, HOME)) for _ in range(400)]
-    assert found[:45] == [True] * 45
-    assert not any(found[360:])
+    assert found == [True] * 9 + [False] * 391
 
 
 def test_very_many_are_critical(stream: Stream) -> None:

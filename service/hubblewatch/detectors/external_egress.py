@@ -37,6 +37,8 @@ from hubblewatch.detectors.new_destinations import (
 from hubblewatch.detectors.novelty import (
     RESTLESS_RATE,
     given_through,
+    note_told,
+    settled_through,
 )
 from hubblewatch.detectors.wording import counted, listed, name_of, span_of
 from hubblewatch.window.closed import INBOUND, ClosedWindow
@@ -95,11 +97,14 @@ class ExternalEgress:
             edges = [edge for new in case.news for edge in found.get(new.name, ())]
             if edges and all(known_to(window.subject, str(edge), closing.number) for edge in edges):
                 case.severity = Severity.INFO
+            if case.severity is not Severity.INFO:
+                note_told(past, self.name, closing.number)
             yield self._finding(window, past, case)
 
     def _judge(self, past: SubjectMemory, number: int, known: dict[str, int]) -> _Case | None:
         settings = self._settings
-        news = followed(self.name, past)
+        settled = settled_through(past, self.name, number)
+        news = [new for new in followed(self.name, past) if new.first > settled]
         firsts = {**known, **{destination.name: destination.first for destination in news}}
         turnover = Turnover(past, list(firsts.values()))
         for count in range(1, len(news) + 1):

@@ -1,12 +1,13 @@
 """``namespace-sprawl``: a subject reaches into ever more namespaces.
 
 Signal: the distinct namespaces it contacted in the last hour (six hours when it goes slowly) are
-more than five, and the latest first contacts among them are more than its own past lets expect. How
-many to expect comes from how often it met a namespace only once (I. J. Good, The Population
-Frequencies of Species, 1953; at least one such is assumed): a subject that always meets the same
-ones should meet hardly any new one, a subject with rare partners some. The same measure serves one
-jump and one new namespace after another. What a subject as old as the stream contacts in its first
-three windows is taken as given; one that appears later has an empty past.
+more than five, and so many new ones among them would be a rare chance at the rate at which it met
+new ones before (``novelty.chance_of_more``). That rate is a guess where it was watched briefly: so
+a burst is told soon and a slow succession once there is a past to tell it from. While nothing but
+the beginning is known, the namespaces met only once stand for the rate (I. J. Good, The Population
+Frequencies of Species, 1953). What a subject as old as the stream contacts in its first three
+windows is taken as given; one that appears later has an empty past, and is told when it begins with
+more than five at once.
 
 Defaults: five namespaces are what an ordinary service with DNS, monitoring and a few partners has.
 
@@ -17,7 +18,6 @@ many new namespaces are created at once.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import sqrt
 
 from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field
@@ -25,14 +25,26 @@ from pydantic import BaseModel, ConfigDict, Field
 from hubblewatch.baseline.memory import Memory
 from hubblewatch.baseline.past import Span, StreamMemory, SubjectMemory
 from hubblewatch.detectors.finding import Finding, PeerRef, Reason, Severity, shown_evidence
+from hubblewatch.detectors.novelty import (
+    AT_ONCE_WINDOWS,
+    DAY,
+    HOUR,
+    WATCHED_WINDOWS,
+    chance_of_more,
+    discovered_through,
+    note_told,
+    settled_through,
+    watched_before,
+)
 from hubblewatch.detectors.population import is_from_the_beginning
 from hubblewatch.detectors.wording import counted, listed, name_of, span_of
 from hubblewatch.window.closed import INBOUND, ClosedWindow
 from hubblewatch.window.closing import Closing
 
-_HOUR = 60
-_SLOW = 6 * _HOUR
-_AT_ONCE = 5
+_SLOW = 6 * HOUR
+_NEWS_WINDOWS = 10
+"""So long after the last new one it goes on; then it has stopped."""
+
 _MAX_SHOWN = 20
 
 
@@ -49,7 +61,19 @@ class NamespaceSprawlSettings(BaseModel):
     growth: float = Field(
         0.5, ge=0, description="New ones as a share of those known before, at least."
     )
-    deviations: float = Field(3.0, gt=0, description="Standard deviations above those expected.")
+    chance: float = Field(
+        1e-5,
+        gt=0,
+        lt=1,
+        description="Probability of so many by the subject's own rate, at most. It is asked anew "
+        "with each new namespace of each subject.",
+    )
+    chance_at_once: float = Field(
+        1e-2,
+        gt=0,
+        lt=1,
+        description="The same for those within five windows, of a subject watched for ten.",
+    )
     warm_up_windows: int = Field(
         3, ge=1, description="First windows of a subject as old as the stream, taken as given."
     )
@@ -84,6 +108,7 @@ class NamespaceSprawl:
                 continue
             sprawl = self._judge(window, past, closing.number, memory.stream)
             if sprawl is not None:
+                note_told(past, self.name, closing.number)
                 yield self._finding(window, past, sprawl)
 
     def _judge(
@@ -96,8 +121,11 @@ class NamespaceSprawl:
         given = past.first - 1
         if is_from_the_beginning(past, stream):
             given += settings.warm_up_windows
-        given = max(given, number - _SLOW)
+        given = max(given, number - _SLOW, settled_through(past, self.name, number))
         lately = sorted((-span.first, name) for name, span in met.items() if span.first > given)
+        if not lately or -lately[0][0] <= number - _NEWS_WINDOWS:
+            return None
+        latest = -lately[0][0]
         for count in range(settings.new_namespaces, len(lately) + 1):
             since = -lately[count - 1][0]
             if count < len(lately) and -lately[count][0] == since:
@@ -105,19 +133,39 @@ class NamespaceSprawl:
             known = [span for span in met.values() if span.first < since]
             if count < settings.growth * len(known):
                 continue
-            expected = 0.0
-            if since > past.first:
-                once = sum(1 for span in known if span.seen_once_before(since))
-                expected = max(once, 1) * (number - since + 1) / (since - past.first)
-            if count < expected + settings.deviations * sqrt(expected):
+            windows = latest - since + 1
+            expected = self._expected(past, known, count, since, windows)
+            if expected is None:
                 continue
-            hours = 1 if number - since < _HOUR else _SLOW // _HOUR
-            contacted = {n for n, span in met.items() if span.last > number - hours * _HOUR}
+            hours = 1 if number - since < HOUR else _SLOW // HOUR
+            contacted = {n for n, span in met.items() if span.last > number - hours * HOUR}
             contacted |= window.peer_namespaces
             if len(contacted) > settings.namespaces:
                 new = sorted(name for _, name in lately[:count])
-                return _Sprawl(hours, number - since + 1, contacted, new, len(known), expected)
+                return _Sprawl(hours, windows, contacted, new, len(known), expected)
         return None
+
+    def _expected(
+        self, past: SubjectMemory, known: list[Span], count: int, since: int, windows: int
+    ) -> float | None:
+        """Give how many were to be expected; None if ``count`` may well be chance."""
+        settings = self._settings
+        at_once = windows <= AT_ONCE_WINDOWS
+        if not known:
+            return 0.0 if at_once and count > settings.namespaces else None
+        watched = watched_before(past, since)
+        chance = settings.chance
+        if watched < WATCHED_WINDOWS:
+            watched = since - past.first
+            arrivals = sum(1 for span in known if span.seen_once_before(since))
+        else:
+            begin = max(discovered_through(past), since - DAY)
+            arrivals = sum(1 for span in known if span.first > begin)
+            if at_once:
+                chance = settings.chance_at_once
+        if chance_of_more(count, windows, arrivals, watched) > chance:
+            return None
+        return (arrivals + 0.5) * windows / watched
 
     def _finding(self, window: ClosedWindow, past: SubjectMemory, sprawl: _Sprawl) -> Finding:
         subject = window.subject
@@ -128,7 +176,7 @@ class NamespaceSprawl:
         span = "the last hour" if sprawl.hours == 1 else f"the last {sprawl.hours} hours"
         pace = (
             f"within {span_of(window, sprawl.windows)}"
-            if sprawl.windows <= _AT_ONCE
+            if sprawl.windows <= AT_ONCE_WINDOWS
             else f"one after another in {span_of(window, sprawl.windows)}"
         )
         is_critical = len(new) >= self._settings.critical_namespaces and len(new) > 2 * sprawl.known

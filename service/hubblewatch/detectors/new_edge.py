@@ -29,13 +29,17 @@ from hubblewatch.baseline.subjects import Subjects
 from hubblewatch.detectors.destinations import APISERVER, is_metadata, is_outside, split_edge
 from hubblewatch.detectors.finding import Finding, Reason, Severity, shown_evidence
 from hubblewatch.detectors.novelty import (
+    AT_ONCE_WINDOWS,
     DAY,
     HOUR,
     RESTLESS_RATE,
-    chance_of,
+    chance_of_more,
     discovered_through,
     given_through,
+    note_told,
     rate_before,
+    settled_through,
+    watched_before,
 )
 from hubblewatch.detectors.wording import counted, listed, name_of, span_of
 from hubblewatch.window.closed import INBOUND, ClosedWindow, EdgeKey, Subject
@@ -65,11 +69,14 @@ class NewEdgeSettings(BaseModel):
     )
     critical_weight: float = Field(15.0, gt=0, description="Sum of weights for critical.")
     chance: float = Field(
-        1e-4,
+        1e-5,
         gt=0,
         lt=1,
         description="Probability of so many by the subject's own rate, at most. Some hundred "
         "subjects with each a new peer an hour make many chances.",
+    )
+    chance_at_once: float = Field(
+        1e-3, gt=0, lt=1, description="The same for those within five windows."
     )
     growth: float = Field(
         0.2, ge=0, description="New peers as a share of those known before, at least."
@@ -120,6 +127,8 @@ class NewEdge:
             if given is not None:
                 case = self._judge(window, past, given, closing.number, memory.subjects)
                 if case is not None:
+                    if case.severity is not Severity.INFO:
+                        note_told(past, self.name, closing.number)
                     yield self._finding(window, past, case)
 
     def _judge(
@@ -139,25 +148,30 @@ class NewEdge:
         horizon = max(discovered_through(past), number - DAY)
         arrivals = self._arrivals(window.subject, met, horizon, subjects)
         settings = self._settings
+        settled = max(given, number - HOUR, settled_through(past, self.name, number))
         for count in range(settings.peers, len(arrivals) + 1):
             since = arrivals[count - 1].number
-            if since <= max(given, number - HOUR):
+            if since <= settled:
                 break
             if count < len(arrivals) and arrivals[count].number == since:
                 continue  # they came in one window and are judged together
             known = len({edge.peer for first, edge in met if first < since})
-            expected = rate_before(len(arrivals) - count, past, since)
-            expected *= number - since + 1
+            windows = number - since + 1
+            chance = chance_of_more(
+                count, windows, len(arrivals) - count, watched_before(past, since)
+            )
             total = sum(arrival.weight for arrival in arrivals[:count])
             if (
                 total >= settings.weight
                 and count >= settings.growth * known
-                and chance_of(count, expected) <= settings.chance
+                and chance
+                <= (settings.chance_at_once if windows <= AT_ONCE_WINDOWS else settings.chance)
             ):
+                expected = rate_before(len(arrivals) - count, past, since) * windows
                 severity = (
                     Severity.CRITICAL if total >= settings.critical_weight else Severity.WARNING
                 )
-                return _Case(severity, arrivals[:count], number - since + 1, expected, known)
+                return _Case(severity, arrivals[:count], windows, expected, known)
         return self._single(past, number, arrivals, met)
 
     def _single(

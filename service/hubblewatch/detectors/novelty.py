@@ -7,7 +7,7 @@ come at random with the rate at which they came before.
 
 from __future__ import annotations
 
-from math import exp
+from math import exp, log1p
 
 from hubblewatch.baseline.past import SubjectMemory
 
@@ -21,6 +21,18 @@ WARM_UP_WINDOWS = 10
 DISCOVERY_WINDOWS = WARM_UP_WINDOWS // 2
 """First windows in which everything comes for the first time; what comes afterwards, in the rest of
 the warm-up too, tells how often something new comes."""
+
+AT_ONCE_WINDOWS = 5
+"""New things within so many windows come at once. By chance that is rare, so less proof will do: a
+slow succession has a whole day of beginnings to be found by chance in, one burst has not."""
+
+WATCHED_WINDOWS = 10
+"""Windows after the discovery from which the rate of new things says something."""
+
+_INCIDENT_WINDOWS = 5
+"""Windows without a finding after which the next one is another incident, as for alerts."""
+
+_TOLD = "told"
 
 RESTLESS_RATE = 1 / 20
 """New things a window from which one more is not worth a word: three an hour."""
@@ -46,18 +58,57 @@ def rate_before(arrivals: int, past: SubjectMemory, since: int) -> float:
 
     Arrivals are those after the discovery, of the last day at most. Half a one more is reckoned
     with (Jeffreys' prior of a Poisson rate): that none came yet does not mean that none ever do.
-    Windows without traffic are no time in which something could have come.
+    """
+    return (arrivals + 0.5) / max(1, watched_before(past, since))
+
+
+def watched_before(past: SubjectMemory, since: int) -> int:
+    """Give the windows before ``since`` in which something new could have come and be noticed.
+
+    Those after the discovery, of the last day at most; windows without traffic are none.
     """
     begin = max(discovered_through(past), since - DAY)
-    watched = min(since - begin - 1, past.windows - DISCOVERY_WINDOWS)
-    return (arrivals + 0.5) / max(1, watched)
+    return max(0, min(since - begin - 1, past.windows - DISCOVERY_WINDOWS))
 
 
-def chance_of(count: int, mean: float) -> float:
-    """Give the probability of at least so many arrivals where ``mean`` are expected (Poisson)."""
-    term = exp(-mean)
+def chance_of_more(count: int, windows: int, arrivals: int, watched: int) -> float:
+    """Give the probability of ``count`` arrivals or more in ``windows``, at an unchanged rate.
+
+    The rate is known from ``arrivals`` in ``watched`` windows only, so it is not taken for sure:
+    with Jeffreys' prior of a Poisson rate, what comes next has a negative binomial distribution (A.
+    Gelman et al., Bayesian Data Analysis, section 2.6). Who was watched for ten minutes may well
+    meet three new peers in the next hour, who was watched for a day may not.
+    """
+    if watched <= 0:
+        return 1.0
+    shape = arrivals + 0.5
+    term = exp(-shape * log1p(windows / watched))
+    share = windows / (windows + watched)
     below = 0.0
     for number in range(count):
         below += term
-        term *= mean / (number + 1)
-    return max(0.0, 1.0 - below)
+        term *= (shape + number) / (number + 1) * share
+    if below < 1.0 - 1e-9:
+        return 1.0 - below
+    # So rare that the difference from one has no digits left: add up the tail, which falls fast.
+    above = 0.0
+    while term > above * 1e-12:
+        above += term
+        term *= (shape + count) / (count + 1) * share
+        count += 1
+    return above
+
+
+def settled_through(past: SubjectMemory, detector: str, number: int) -> int:
+    """Give the last window whose new things were told in an incident that is over; -1 if none.
+
+    They are known, then: another alert needs new things of its own.
+    """
+    last, settled = past.slots.get(_TOLD, {}).get(detector, (-1.0, -1.0))
+    return int(last if number - last > _INCIDENT_WINDOWS else settled)
+
+
+def note_told(past: SubjectMemory, detector: str, number: int) -> None:
+    """Note that window ``number`` gave a finding that pages."""
+    settled = settled_through(past, detector, number)
+    past.slots.setdefault(_TOLD, {})[detector] = [float(number), float(settled)]

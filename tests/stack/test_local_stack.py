@@ -92,10 +92,10 @@ def test_the_demos_incidents_reach_alertmanager(stack: Stack) -> None:
         "severity": "critical",
         "cluster": "demo",
         "detector": "port-scan",
-        "namespace": "fleet",
-        "workload": "fleet-sync",
+        "namespace": "imports",
+        "workload": "import-rules",
     }
-    assert seen["isolation-forest"]["workload"] == "media-resizer"
+    assert seen["isolation-forest"]["workload"] == "fraud-backend"
 
 
 def asked(stack: Stack, query: str) -> list[dict[str, Any]]:

@@ -3,8 +3,9 @@
 Signal: attempts that were reset, unanswered, or dropped for another reason than policy, and
 significantly more of them than usual. Either in at least two of three windows at least five and a
 tenth of the connections (look-ups aside); or in most of ten windows a few, a twentieth of the
-connections: one a minute is much for a workload that makes ten and never failed. Windows in which a node was silent or events were lost do not count:
-then answers are missing, and pods of a lost node are unreachable for a reason that is known.
+connections: one a minute is much for a workload that makes ten and never failed. Windows in which a
+node was silent or events were lost do not count: then answers are missing, and pods of a lost node
+are unreachable for a reason that is known.
 
 Defaults: below one in ten, retries hide errors from users, unless they last; a rollout passes
 within one window.

@@ -10,7 +10,7 @@ from hubblewatch.simulate.workloads import Workload
 
 
 class ConnectivityErrors(Scenario):
-    """A backend dies: of the connections to it two thirds are refused (RST), the rest unanswered,
+    """A backend dies: of all connections to it two thirds are refused (RST), the rest unanswered,
     and its busiest client tries again, 30 attempts a minute on top, a sixth of which find no
     backend (SERVICE_BACKEND_NOT_FOUND)."""
 
@@ -38,8 +38,10 @@ class ConnectivityErrors(Scenario):
         source, backend = busiest.source, busiest.destination
         assert source is not None
         assert isinstance(backend, Workload)
-        plan.subjects.append((*source.subject, "outbound"))
         broken = [edge for edge in scene.edges if edge.destination is backend]
+        # Whoever calls it is right to complain, retries or not.
+        callers = {edge.source.subject for edge in broken if edge.source is not None}
+        plan.subjects.extend((*subject, "outbound") for subject in sorted(callers))
         fault = EdgeFault(
             (Course.REFUSED, Course.REFUSED, Course.UNANSWERED), min(1.0, plan.intensity)
         )

@@ -193,6 +193,20 @@ def test_dns_counts_queries_names_and_failures() -> None:
     assert (window.dns_queries, window.dns_failures, window.dns_names) == (2, 2, 1)
 
 
+def test_steps_of_the_search_list_to_an_answer_are_no_failures() -> None:
+    step = dns(name="example.com.shop.svc.cluster.local.", rcode=3, from_port=41_001)
+    assert only(step).dns_failures == 2
+    window = only(step + dns(name="example.com.", at=0.1, from_port=41_002))
+    assert (window.dns_queries, window.dns_failures, window.dns_names) == (4, 0, 2)
+
+
+def test_what_another_workload_was_answered_excuses_no_failure() -> None:
+    step = dns(CART, name="example.com.shop.svc.cluster.local.", rcode=3)
+    found = dns(pod("shop/stock-7d9f8c6b5-bcdfg"), name="example.com.", from_port=41_002)
+    failures = {window.workload: window.dns_failures for window in windows(step + found)}
+    assert failures["cart"] == 2
+
+
 def test_dns_told_twice_counts_once() -> None:
     assert windows(doubled(dns(rcode=3))) == windows(dns(rcode=3))
 

@@ -113,7 +113,9 @@ def test_any_order_within_the_lateness_gives_the_same_windows(name: str, seed: i
 def test_all_dns_queries_and_failures_are_counted() -> None:
     found = windows(lines_of("basic-sample-330-dns-flows"))
     assert sum(window.dns_queries for window in found) == 165
-    assert sum(window.dns_failures for window in found) == 102
+    # Of 102 failed answers 42 are steps of the search list to a name that was answered; those to the
+    # cloud's own names were answered where this recording did not look.
+    assert sum(window.dns_failures for window in found) == 60
 
 
 def test_health_pings_are_nobodys() -> None:

@@ -4,8 +4,8 @@ Signal of a tunnel: ever-new long names under one registered domain. What a work
 way stands in the names, so they are long, and none is asked for twice, or a cache would answer.
 Counted are distinct names with at least 24 characters below the domain, over windows up to an hour;
 asked for again and again the same ones are no tunnel. Signal of failures: the share of look-ups
-answered with an error is far above the subject's usual one in two of three windows. Names that run
-through the search list fail by design, which the usual share contains.
+answered with an error is far above the subject's usual one in two of three windows. Steps of
+the resolver's search list on the way to an answer are no failures (``is_on_search_list``).
 
 Needs look-ups in the flows, which are there where an L7 DNS policy applies; elsewhere it is silent.
 

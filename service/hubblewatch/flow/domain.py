@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 _SECOND_LEVEL = frozenset({"ac", "co", "com", "edu", "gov", "net", "org"})
 """Second-level labels under which a two-letter top-level domain registers names."""
 
@@ -18,6 +20,38 @@ def registered_domain(name: str) -> str:
     """Give the domain that was registered for a name."""
     labels = name.rstrip(".").lower().split(".")
     return ".".join(labels[-registered_labels(labels) :])
+
+
+_MOST_LABELS = 16
+"""Of a name that is looked up through a search list; more would only cost time."""
+
+
+def plain_name(name: str) -> str:
+    """Give a name as it is compared: in lower case, without the dot at its end."""
+    return name.rstrip(".").lower()
+
+
+def is_on_search_list(failed: str, answered: Container[str]) -> bool:
+    """Tell whether a failed look-up was a step of the resolver's search list to an answer.
+
+    A pod with ``ndots:5`` asks for ``example.com.shop.svc.cluster.local``, then without ``shop``
+    and so on, before ``example.com``; and for ``db.bank.shop.svc.cluster.local``
+    before ``db.bank.svc.cluster.local``. So a step becomes the name that is
+    answered when some labels behind the first are left out, whatever the search domains are. Both
+    names are as ``plain_name`` gives them.
+    """
+    labels = failed.split(".")
+    count = len(labels)
+    if count > _MOST_LABELS:
+        return False
+    for end in range(count - 1, 0, -1):
+        if ".".join(labels[:end]) in answered:
+            return True
+    return any(
+        ".".join(labels[:begin] + labels[end:]) in answered
+        for begin in range(1, count - 1)
+        for end in range(begin + 1, count)
+    )
 
 
 def public_labels(labels: list[str]) -> int:

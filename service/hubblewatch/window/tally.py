@@ -12,6 +12,7 @@ from hubblewatch.attempt.evidence import Direction, Outcome
 from hubblewatch.attempt.intake import Intake
 from hubblewatch.attempt.opener import Openers
 from hubblewatch.attempt.peer import Peer, PeerKind
+from hubblewatch.flow.domain import is_on_search_list, plain_name
 from hubblewatch.window.closed import (
     INBOUND,
     MAX_BEGINS,
@@ -266,6 +267,8 @@ class Tally:
         edge.uuid = connection.uuid or edge.uuid
 
     def _count_lookups(self) -> None:
+        failed: list[tuple[ClosedWindow, str]] = []
+        answered: dict[Subject, set[str]] = {}
         for lookup in self._intake.lookups.values():
             opened = self._openers.direction(lookup.connection)
             back = opened is Direction.BACK
@@ -274,10 +277,17 @@ class Tally:
                 continue
             window = self._window(peer, OUTBOUND)
             if lookup.is_answer:
-                window.dns_failures += lookup.rcode != 0
+                if lookup.rcode:
+                    failed.append((window, lookup.name))
+                else:
+                    answered.setdefault(window.subject, set()).add(plain_name(lookup.name))
                 continue
             window.dns_queries += 1
             if len(window.dns_names) < MAX_DISTINCT:
                 window.dns_names.add(lookup.name)
             else:
                 window.capped = True
+        for window, name in failed:
+            found = answered.get(window.subject)
+            if found is None or not is_on_search_list(plain_name(name), found):
+                window.dns_failures += 1

@@ -113,8 +113,8 @@ def test_any_order_within_the_lateness_gives_the_same_windows(name: str, seed: i
 def test_all_dns_queries_and_failures_are_counted() -> None:
     found = windows(lines_of("basic-sample-330-dns-flows"))
     assert sum(window.dns_queries for window in found) == 165
-    # Of 102 failed answers 42 are steps of the search list to a name that was answered; those to the
-    # cloud's own names were answered where this recording did not look.
+    # Of 102 failed answers 42 are steps of the search list to a name that was answered; the cloud's
+    # own names were answered where this recording did not look.
     assert sum(window.dns_failures for window in found) == 60
 
 

@@ -79,7 +79,7 @@ def test_what_a_cluster_is_too_small_to_show_is_left_out_and_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["--scenario", "namespace-sprawl-fast", "--scenario", "quiet", "--seeds", "1"]
-    arguments += ["--minutes", "12", "--rate", "0.3", "--size", "small", "--system", RULES]
+    arguments += ["--minutes", "30", "--rate", "0.3", "--size", "small", "--system", RULES]
     assert main(["evaluate", *arguments]) == 0
     told = capsys.readouterr()
     assert "too small to show them: namespace-sprawl-fast" in told.err
@@ -111,7 +111,7 @@ def test_a_scenario_more_changes_no_others_cluster(monkeypatch: pytest.MonkeyPat
 def test_what_takes_longer_to_be_known_begins_later() -> None:
     plan = EvaluationPlan(("workload-stop", "port-scan"), seeds=(1,))
     begins = [(config.minutes, config.scenarios[0].at_minutes) for _, config in plan.cases()]
-    assert begins == [(124.0, 62.0), (60.0, 30.0)]
+    assert begins == [(82.0, 62.0), (60.0, 30.0)]
 
 
 def test_the_quick_profile_names_attacks() -> None:

@@ -61,8 +61,11 @@ class EvaluationPlan(Struct, frozen=True):
     def _config(self, name: str, intensity: float, seed: int) -> SimulationConfig:
         scenario = SCENARIOS[name]
         begin = max(self.minutes * _SETTLING_SHARE, scenario.lead_minutes)
-        minutes = max(self.minutes, begin + (scenario.minutes or 0.0) + _AFTER_MINUTES)
-        length = scenario.minutes or min(_ATTACK_MINUTES, minutes - begin - _AFTER_MINUTES)
+        length = scenario.minutes or _ATTACK_MINUTES
+        minutes = self.minutes
+        if scenario.minutes or scenario.lead_minutes:
+            minutes = max(minutes, begin + length + _AFTER_MINUTES)
+        length = min(length, minutes - begin - _AFTER_MINUTES)
         return SimulationConfig(
             seed=cluster_seed(name, seed),
             minutes=minutes,

@@ -38,7 +38,7 @@ def test_an_attack_is_found_in_a_recording_of_ten_minutes(attack: Attack) -> Non
 @pytest.mark.parametrize(
     ("attack", "minutes"),
     [
-        (Attack("namespace-sprawl-fast", "namespace-sprawl"), 25),
+        (Attack("namespace-sprawl-fast:at=24", "namespace-sprawl"), 30),
         (Attack("namespace-sprawl-slow:intensity=4", "namespace-sprawl", windows=10), 50),
         (Attack("lateral-movement:at=24", "new-edge", parent="namespace-sprawl"), 30),
         (Attack("dns-tunnel", "dns-anomaly"), 25),

@@ -93,8 +93,16 @@ def test_connections_are_forgotten() -> None:
 @pytest.mark.parametrize("zone", ["+00:01", ".500+00:01"])
 def test_a_time_of_another_zone_is_not_that_of_the_flow_before_it(zone: str) -> None:
     """Its characters are the same up to the second, its minute is the one before."""
+    # Before this many seconds in order each flow is looked at by itself.
+    before = [
+        flow(CART, DB, at=at, flags="SYN", point="TO_OVERLAY", ports=(42_000 + at, 8_080))
+        for at in range(61, 90)
+    ]
     first = flow(CART, DB, at=90, flags="SYN", point="TO_OVERLAY")
+    last = flow(CART, DB, at=90, flags="SYN", point="TO_OVERLAY", ports=(41_002, 8_080))
     stamp = rfc3339(90, digits=0).removesuffix("Z")
     other = flow(CART, DB, at=90, flags="SYN", point="TO_OVERLAY", ports=(41_001, 8_080))
     other = other.replace(rfc3339(90).encode(), f"{stamp}{zone}".encode())
     assert attempts([first, other, first], lateness=60) == {"08:00": 1, "08:01": 1}
+    lines = [*before, first, other, last]
+    assert attempts(lines, lateness=60) == {"08:00": 1, "08:01": 31}

@@ -132,6 +132,9 @@ class Assembly:
                     # with the same 19 characters and goes on with a dot lies between these two.
                     lowest = stamp[:19]
                     beyond = f"{lowest}/"
+                else:
+                    # What was checked last is not the second of those texts any more.
+                    beyond = ""
             flows += 1
             nodes[flow.node_name or line.node_name] += 1
             is_reply = flow.is_reply

@@ -76,7 +76,7 @@ def test_quiet_and_disturbances_are_run_once_whatever_the_intensities() -> None:
 
 
 def test_what_a_cluster_is_too_small_to_show_is_left_out_and_named(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     arguments = ["--scenario", "namespace-sprawl-fast", "--scenario", "quiet", "--seeds", "1"]
     arguments += ["--minutes", "30", "--rate", "0.3", "--size", "small", "--system", RULES]

@@ -4,9 +4,9 @@ import msgspec
 from tests.closings import FIRST, closing_of, finding, seen
 
 from hubblewatch.alert.record import AlertRecord, AlertStatus, Transition
-from hubblewatch.detectors.finding import Finding, Severity
+from hubblewatch.detectors.finding import RESOLVE_AFTER_WINDOWS, Finding, Severity
 from hubblewatch.detectors.registry import PARENTS
-from hubblewatch.incident.incidents import RESOLVE_AFTER_WINDOWS, Incident, Incidents
+from hubblewatch.incident.incidents import Incident, Incidents
 from hubblewatch.incident.suppression_list import parse_suppressions
 from hubblewatch.incident.suppressions import Suppressions
 from hubblewatch.window.closed import OUTBOUND, Subject

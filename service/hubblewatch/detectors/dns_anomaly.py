@@ -28,7 +28,7 @@ from hubblewatch.detectors.finding import Evidence, Finding, PeerRef, Reason, Se
 from hubblewatch.detectors.name_sketch import NameSketch
 from hubblewatch.detectors.novelty import HOUR
 from hubblewatch.detectors.wording import counted, name_of, span_of
-from hubblewatch.flow.domain import registered_domain
+from hubblewatch.flow.domain import plain_name, registered_domain
 from hubblewatch.window.closed import ClosedWindow
 from hubblewatch.window.closing import Closing
 
@@ -130,7 +130,7 @@ class DnsAnomaly:
         suffixes = (f".{window.subject.namespace}.svc{cluster}", f".svc{cluster}", cluster)
         by_domain: dict[str, set[str]] = {}
         for asked in window.dns_names:
-            name = asked.rstrip(".").lower()
+            name = plain_name(asked)
             if len(name) <= self._settings.length:
                 continue
             suffix = next((suffix for suffix in suffixes if name.endswith(suffix)), "")

@@ -9,6 +9,9 @@ from msgspec import Struct, field
 
 from hubblewatch.window.closed import INBOUND, ClosedWindow, EdgeCounts, EdgeKey, Subject
 
+RESOLVE_AFTER_WINDOWS = 5
+"""Quiet windows of a complete stream that end an incident; a later finding is another one."""
+
 
 class Severity(StrEnum):
     """How urgent: info is recorded and never paged."""

@@ -27,11 +27,10 @@ from hubblewatch.baseline.past import Span, StreamMemory, SubjectMemory
 from hubblewatch.detectors.finding import Finding, PeerRef, Reason, Severity, shown_evidence
 from hubblewatch.detectors.novelty import (
     AT_ONCE_WINDOWS,
-    DAY,
     HOUR,
     WATCHED_WINDOWS,
     chance_of_more,
-    discovered_through,
+    not_watched_through,
     note_told,
     settled_through,
     watched_before,
@@ -159,8 +158,8 @@ class NamespaceSprawl:
             watched = since - past.first
             arrivals = sum(1 for span in known if span.seen_once_before(since))
         else:
-            begin = max(discovered_through(past), since - DAY)
-            arrivals = sum(1 for span in known if span.first > begin)
+            unwatched = not_watched_through(past, since)
+            arrivals = sum(1 for span in known if span.first > unwatched)
             if at_once:
                 chance = settings.chance_at_once
         if chance_of_more(count, windows, arrivals, watched) > chance:

@@ -157,17 +157,16 @@ class NewEdge:
                 continue  # they came in one window and are judged together
             known = len({edge.peer for first, edge in met if first < since})
             windows = number - since + 1
-            chance = chance_of_more(
-                count, windows, len(arrivals) - count, watched_before(past, since)
-            )
+            at_once = windows <= AT_ONCE_WINDOWS
+            chance = settings.chance_at_once if at_once else settings.chance
+            before = len(arrivals) - count
             total = sum(arrival.weight for arrival in arrivals[:count])
             if (
                 total >= settings.weight
                 and count >= settings.growth * known
-                and chance
-                <= (settings.chance_at_once if windows <= AT_ONCE_WINDOWS else settings.chance)
+                and chance_of_more(count, windows, before, watched_before(past, since)) <= chance
             ):
-                expected = rate_before(len(arrivals) - count, past, since) * windows
+                expected = rate_before(before, past, since) * windows
                 severity = (
                     Severity.CRITICAL if total >= settings.critical_weight else Severity.WARNING
                 )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from math import exp, log1p
 
 from hubblewatch.baseline.past import SubjectMemory
+from hubblewatch.detectors.finding import RESOLVE_AFTER_WINDOWS
 
 HOUR = 60
 DAY = 24 * HOUR
@@ -28,9 +29,6 @@ slow succession has a whole day of beginnings to be found by chance in, one burs
 
 WATCHED_WINDOWS = 10
 """Windows after the discovery from which the rate of new things says something."""
-
-_INCIDENT_WINDOWS = 5
-"""Windows without a finding after which the next one is another incident, as for alerts."""
 
 _TOLD = "told"
 
@@ -62,12 +60,17 @@ def rate_before(arrivals: int, past: SubjectMemory, since: int) -> float:
     return (arrivals + 0.5) / max(1, watched_before(past, since))
 
 
+def not_watched_through(past: SubjectMemory, since: int) -> int:
+    """Give the last window that tells nothing of the rate before ``since``."""
+    return max(discovered_through(past), since - DAY)
+
+
 def watched_before(past: SubjectMemory, since: int) -> int:
     """Give the windows before ``since`` in which something new could have come and be noticed.
 
     Those after the discovery, of the last day at most; windows without traffic are none.
     """
-    begin = max(discovered_through(past), since - DAY)
+    begin = not_watched_through(past, since)
     return max(0, min(since - begin - 1, past.windows - DISCOVERY_WINDOWS))
 
 
@@ -105,7 +108,7 @@ def settled_through(past: SubjectMemory, detector: str, number: int) -> int:
     They are known, then: another alert needs new things of its own.
     """
     last, settled = past.slots.get(_TOLD, {}).get(detector, (-1.0, -1.0))
-    return int(last if number - last > _INCIDENT_WINDOWS else settled)
+    return int(last if number - last > RESOLVE_AFTER_WINDOWS else settled)
 
 
 def note_told(past: SubjectMemory, detector: str, number: int) -> None:

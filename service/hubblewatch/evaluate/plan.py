@@ -46,17 +46,18 @@ class EvaluationPlan(Struct, frozen=True):
         """Give each case with its simulation: quiet and disturbances once, attacks as strong as
         each intensity. Recordings are longer where a scenario needs it."""
         for seed in self.seeds:
-            for name in self.attacks:
+            for name in filter(self._shows, self.attacks):
                 kind = SCENARIOS[name].kind
-                if not self.size.is_at_least(SCENARIOS[name].least_size):
-                    continue
                 strengths = self.intensities if kind == "attack" else (1.0,)
                 for intensity in strengths:
                     yield Case(name, kind, intensity, seed), self._config(name, intensity, seed)
 
     def left_out(self) -> list[str]:
         """Give the scenarios that clusters of this size are too small to show."""
-        return [n for n in self.attacks if not self.size.is_at_least(SCENARIOS[n].least_size)]
+        return [name for name in self.attacks if not self._shows(name)]
+
+    def _shows(self, name: str) -> bool:
+        return self.size.is_at_least(SCENARIOS[name].least_size)
 
     def _config(self, name: str, intensity: float, seed: int) -> SimulationConfig:
         scenario = SCENARIOS[name]

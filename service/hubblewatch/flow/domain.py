@@ -8,6 +8,11 @@ _SECOND_LEVEL = frozenset({"ac", "co", "com", "edu", "gov", "net", "org"})
 """Second-level labels under which a two-letter top-level domain registers names."""
 
 
+def plain_name(name: str) -> str:
+    """Give a name as it is compared: in lower case, without the dot at its end."""
+    return name.rstrip(".").lower()
+
+
 def registered_labels(labels: list[str]) -> int:
     """Give how many labels at the end of a name were registered, as far as can be told without a
     list: two, or three where a country registers under labels such as ``co`` or ``com``."""
@@ -18,7 +23,7 @@ def registered_labels(labels: list[str]) -> int:
 
 def registered_domain(name: str) -> str:
     """Give the domain that was registered for a name."""
-    labels = name.rstrip(".").lower().split(".")
+    labels = plain_name(name).split(".")
     return ".".join(labels[-registered_labels(labels) :])
 
 
@@ -26,31 +31,21 @@ _MOST_LABELS = 16
 """Of a name that is looked up through a search list; more would only cost time."""
 
 
-def plain_name(name: str) -> str:
-    """Give a name as it is compared: in lower case, without the dot at its end."""
-    return name.rstrip(".").lower()
-
-
 def is_on_search_list(failed: str, answered: Container[str]) -> bool:
     """Tell whether a failed look-up was a step of the resolver's search list to an answer.
 
     A pod with ``ndots:5`` asks for ``example.com.shop.svc.cluster.local``, then without ``shop``
-    and so on, before ``example.com``; and for ``db.bank.shop.svc.cluster.local``
-    before ``db.bank.svc.cluster.local``. So a step becomes the name that is
-    answered when some labels behind the first are left out, whatever the search domains are. Both
-    names are as ``plain_name`` gives them.
+    and so on, before ``example.com``; and for ``db.bank.shop.svc.cluster.local`` before
+    ``db.bank.svc.cluster.local``. So a step becomes the name that is answered when some labels
+    behind the first are left out, whatever the search domains are. Both names are as
+    ``plain_name`` gives them.
     """
     labels = failed.split(".")
     count = len(labels)
-    if count > _MOST_LABELS:
-        return False
-    for end in range(count - 1, 0, -1):
-        if ".".join(labels[:end]) in answered:
-            return True
-    return any(
+    return count <= _MOST_LABELS and any(
         ".".join(labels[:begin] + labels[end:]) in answered
-        for begin in range(1, count - 1)
-        for end in range(begin + 1, count)
+        for end in range(count, 1, -1)
+        for begin in range(end - 1, 0, -1)
     )
 
 

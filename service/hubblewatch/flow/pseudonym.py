@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 
-from hubblewatch.flow.domain import public_labels, registered_labels
+from hubblewatch.flow.domain import plain_name, public_labels, registered_labels
 
 MAX_NAMES = 50_000
 """Pseudonyms remembered; beyond, all are forgotten and made again."""
@@ -55,7 +55,7 @@ class Pseudonyms:
         return pseudonym
 
     def _made(self, name: str, namespaces: tuple[str, ...]) -> str:
-        text = name.rstrip(".").lower()
+        text = plain_name(name)
         if not text or text in self._clear or text.endswith(self._below_clear):
             return name
         suffix = self._search_suffix(text, namespaces)

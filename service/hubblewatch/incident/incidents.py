@@ -15,13 +15,12 @@ from hubblewatch.alert.record import (
     incident_id,
 )
 from hubblewatch.alert.reproduce import observe_command
-from hubblewatch.detectors.finding import Finding, Severity
+from hubblewatch.detectors.finding import RESOLVE_AFTER_WINDOWS, Finding, Severity
 from hubblewatch.flow.timestamp import format_seconds
 from hubblewatch.incident.suppressions import Suppressions
 from hubblewatch.window.closed import Subject
 from hubblewatch.window.closing import Closing
 
-RESOLVE_AFTER_WINDOWS = 5
 RUNBOOK = "https://github.com/hubblewatch/hubblewatch/blob/main/docs/runbooks/{detector}.md"
 
 

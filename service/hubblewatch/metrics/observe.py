@@ -139,11 +139,7 @@ class Metrics:
         ):
             counter.add((), known.advance(counter.name, "", total))
         # By state already here: the sum over all streams is made at each stream's intake.
-        by_state: dict[str, int] = {}
-        for value, number in counts.nodes.items():
-            state = NODE_STATES.of(value)
-            by_state[state] = by_state.get(state, 0) + number
-        known.nodes = by_state
+        known.nodes = _by_label(NODE_STATES, counts.nodes)
         known.newest_event_ns = counts.newest_event_ns
         known.watermark_ns = counts.watermark_ns
         if known.watermark_ns:
@@ -222,11 +218,7 @@ class Metrics:
         *,
         count: bool = True,
     ) -> None:
-        by_label: dict[str, int] = {}
-        for value, total in totals.items():
-            label = vocabulary.of(value)
-            by_label[label] = by_label.get(label, 0) + total
-        for label, total in by_label.items():
+        for label, total in _by_label(vocabulary, totals).items():
             grown = known.advance(counter.name, label, total)
             if count:
                 counter.add((label,), grown)
@@ -256,3 +248,11 @@ class Metrics:
         if self._clock is None or not self._slowest_watermark_ns:
             return None
         return max(0.0, self._clock() - self._slowest_watermark_ns / SECOND_NS)
+
+
+def _by_label(vocabulary: Vocabulary, totals: CountsByName) -> dict[str, int]:
+    by_label: dict[str, int] = {}
+    for value, total in totals.items():
+        label = vocabulary.of(value)
+        by_label[label] = by_label.get(label, 0) + total
+    return by_label

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from queue import Empty, Queue
@@ -157,6 +158,20 @@ class Relay(Program):
         if tls_dir is not None:
             arguments += ["-tls-dir", tls_dir]
         super().__init__(program, *arguments)
+        self._wait_until_it_listens()
+
+    def _wait_until_it_listens(self) -> None:
+        # "ready" says that its peers can be told; its own server begins a moment later.
+        host, _, port = self.address.rpartition(":")
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while True:
+            try:
+                socket.create_connection((host, int(port)), timeout=1).close()
+            except OSError:
+                assert time.monotonic() < deadline, f"Relay does not listen on {self.address}"
+                time.sleep(0.05)
+            else:
+                return
 
     def add(self, *agents: Agent) -> None:
         """Tell Relay of nodes."""

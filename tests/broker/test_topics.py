@@ -1,5 +1,6 @@
 """`hubblewatch topics` and what is below it, against a real broker."""
 
+import asyncio
 import json
 from contextlib import asynccontextmanager
 
@@ -27,7 +28,11 @@ async def admin_of(settings):
 async def create(settings, name, partitions, config):
     async with admin_of(settings) as admin:
         answer = await admin.create_topics([NewTopic(name, partitions, 1, topic_configs=config)])
-    assert [error[1] for error in answer.topic_errors] == [0]
+        assert [error[1] for error in answer.topic_errors] == [0]
+        # The controller has answered; the broker learns of the topic a moment later.
+        async with asyncio.timeout(30):
+            while name not in await admin.list_topics():
+                await asyncio.sleep(0.1)
 
 
 async def config_of(settings, name):

@@ -31,7 +31,9 @@ async def create(settings, name, partitions, config):
         assert [error[1] for error in answer.topic_errors] == [0]
         # The controller has answered; the broker learns of the topic a moment later.
         async with asyncio.timeout(30):
-            while name not in await admin.list_topics():
+            while True:
+                if name in await admin.list_topics():
+                    return
                 await asyncio.sleep(0.1)
 
 

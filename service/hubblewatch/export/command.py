@@ -30,6 +30,7 @@ from hubblewatch.garbage import rarely_collected
 from hubblewatch.kafka.envelope import Envelopes
 from hubblewatch.kafka.log_limit import limit_logs
 from hubblewatch.kafka.probe import Cluster, wait_for_kafka
+from hubblewatch.kafka.publisher import ABANDON_SECONDS
 from hubblewatch.kafka.pulse import PulseSettings
 from hubblewatch.kafka.router import Router
 from hubblewatch.kafka.topics import topic_names
@@ -145,7 +146,8 @@ class Command:
             finally:
                 if live is not None:
                     live.close()
-                await publisher.stop()
+                # Once told to stop, the exporter has waited for Kafka already.
+                await (publisher.stop(ABANDON_SECONDS) if stop.is_set() else publisher.stop())
         if not self._wishes.quiet:
             print_summary(self._errors, exporter, publisher.counts, time.monotonic() - begin)
         return is_whole

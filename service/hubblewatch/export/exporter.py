@@ -17,8 +17,9 @@ from hubblewatch.kafka.router import Router
 from hubblewatch.kafka.topics import TopicNames
 
 TICK_SECONDS = 0.05
-STOP_SECONDS = 7.0
-"""How long what was read may still take to Kafka once the exporter was told to stop."""
+STOP_SECONDS = 6.0
+"""How long what was read may still take to Kafka once the exporter was told to stop. With the time
+that a publisher takes to give up it is less than ten."""
 
 
 class _Record(NamedTuple):

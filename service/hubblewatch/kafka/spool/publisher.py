@@ -121,14 +121,14 @@ class SpoolingPublisher:
         self._settle()
         return self._delivered
 
-    async def stop(self) -> None:
-        """End; what Kafka has not acknowledged is left in the spool."""
+    async def stop(self, seconds: float = STOP_SECONDS) -> None:
+        """End within ``seconds``; what Kafka has not acknowledged is left in the spool."""
         if self._replaying is not None:
             self._replaying.cancel()
             with suppress(asyncio.CancelledError, Exception):
                 await self._replaying
             self._replaying = None
-        await self._publisher.stop(STOP_SECONDS, tells=False)
+        await self._publisher.stop(seconds, tells=False)
         self._settle()
         waiting = self._publisher.waiting()
         kept = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import random
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -152,6 +153,51 @@ async def test_a_stop_leaves_all_for_the_next_start_memory_first(tmp_path: Path)
     await again.stop()
 
 
+async def test_a_stop_while_kafka_comes_and_goes_keeps_the_order(tmp_path: Path) -> None:
+    memory = Memory()
+    publisher = spooling(memory, tmp_path)
+    await publish(publisher, 0, 8)
+    memory.take()
+    await asyncio.sleep(0.01)
+    # 5 to 7 are read from the spool and under way: 8 and 9 follow them in memory, the others on disk.
+    await publish(publisher, 8, 5)
+    await publisher.stop()
+    later = Memory(room=100)
+    again = spooling(later, tmp_path)
+    await publish(again, 13, 1)
+    await drained(again)
+    assert values(memory) == list(range(5))
+    assert values(later) == list(range(5, 14))
+    assert again.spool.counts.bytes == 0
+    await again.stop()
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_any_coming_and_going_of_kafka_and_the_exporter_keeps_the_order(
+    seed: int, tmp_path: Path
+) -> None:
+    chance = random.Random(seed)
+    arrived: list[int] = []
+    number = 0
+    for _ in range(6):
+        memory = Memory(room=chance.randint(1, 8))
+        publisher = spooling(memory, tmp_path)
+        for _ in range(chance.randint(0, 12)):
+            count = chance.randint(0, 6)
+            await publish(publisher, number, count)
+            number += count
+            memory.take(chance.randint(0, 4))
+            await asyncio.sleep(0.002)
+        await publisher.stop()
+        arrived += values(memory)
+    memory = Memory()
+    publisher = spooling(memory, tmp_path)
+    await drained(publisher)
+    await publisher.stop()
+    # The files' last records may come twice, what was acknowledged of a file being known in memory.
+    assert list(dict.fromkeys(arrived + values(memory))) == list(range(number))
+
+
 async def test_a_crash_leaves_what_was_spooled(tmp_path: Path) -> None:
     memory = Memory()
     publisher = spooling(memory, tmp_path)
@@ -194,6 +240,36 @@ async def test_what_is_dropped_is_told_to_all_partitions_before_what_came_later(
     assert len(got) == count - dropped
     assert publisher.delivered == count
     await publisher.stop()
+
+
+async def test_what_was_dropped_is_told_though_more_is_dropped_meanwhile(tmp_path: Path) -> None:
+    def record(second: int) -> bytes:
+        return flow(at=float(second), uuid=random.Random(second).randbytes(1_500).hex())
+
+    memory = Memory(room=1)
+    publisher = spooling(memory, tmp_path, max_bytes=64 << 10)
+    for number in range(60):
+        await publisher.publish("flows", 0, record(number * 20))
+    first = publisher.spool.counts.dropped_flows[DropReason.FULL]
+    # Kafka takes one record, so the losses are on their way, and is gone again.
+    memory.take(1)
+    await asyncio.sleep(0.01)
+    for number in range(60, 90):
+        await publisher.publish("flows", 0, record(number * 20))
+    dropped = publisher.spool.counts.dropped_flows[DropReason.FULL]
+    assert 0 < first < dropped
+    await publisher.stop()
+    later = Memory(room=1_000)
+    again = spooling(later, tmp_path, max_bytes=64 << 10)
+    await drained(again)
+    lines = decode_lines(
+        [line for record in later.kafka if record.partition == 0 for line in record.value.split()],
+        pytest.fail,
+    )
+    losses = [line.lost_events for line in lines if line.lost_events is not None]
+    assert sum(int(loss.num_events_lost) for loss in losses) == dropped
+    assert not (tmp_path / "losses.json").exists()
+    await again.stop()
 
 
 async def test_records_for_a_topic_of_other_settings_are_passed_by(tmp_path: Path) -> None:

@@ -162,6 +162,7 @@ def test_untold_losses_outlast_a_crash(directory: Path) -> None:
     spool.close()
     again = small(directory)
     assert lost(again) == told
+    again.losses.send()
     again.tell_losses()
     again.close()
     assert not lost(small(directory))

@@ -40,11 +40,13 @@ class _Stored(Struct):
 class Losses:
     """Sums up dropped records: flows by event time, and what they said of losses and nodes.
 
-    Heartbeats and censuses are not kept: the gap in their numbers tells of itself.
+    Heartbeats and censuses are not kept: the gap in their numbers tells of itself. It is true while
+    there is something that is not under way to Kafka.
     """
 
     def __init__(self) -> None:
         self._stored = _Stored()
+        self._under_way: list[_Stored] = []
         self._controls = 0
 
     def __bool__(self) -> bool:
@@ -79,18 +81,23 @@ class Losses:
             yield encode_lines(lines[begin : begin + LINES])[:-1]
 
     def encode(self) -> bytes:
-        """Give it all as bytes for ``decode``."""
-        return msgspec.json.encode(self._stored)
+        """Give it all as bytes for ``decode``, what is under way too: it might not arrive."""
+        return msgspec.json.encode(_joined([*self._under_way, self._stored]))
 
     def decode(self, content: bytes) -> None:
         """Take what ``encode`` gave in place of what is here; raises msgspec.MsgspecError."""
         self._stored = msgspec.json.decode(content, type=_Stored)
         self._controls = sum(map(len, self._stored.controls.values()))
 
-    def clear(self) -> None:
-        """All has been told."""
+    def send(self) -> None:
+        """What is here is under way to Kafka now, until it is ``told``."""
+        self._under_way.append(self._stored)
         self._stored = _Stored()
         self._controls = 0
+
+    def told(self) -> None:
+        """What was under way has arrived."""
+        self._under_way.clear()
 
     def _take_flow(self, stamp: str) -> None:
         try:
@@ -113,6 +120,22 @@ class Losses:
         if self._controls < MAX_CONTROLS:
             self._controls += 1
             self._stored.controls.setdefault(partition, []).append(line)
+
+
+def _joined(parts: list[_Stored]) -> _Stored:
+    joined = _Stored()
+    for part in parts:
+        for number, piece in part.pieces.items():
+            known = joined.pieces.get(number)
+            if known is None:
+                joined.pieces[number] = _Piece(piece.flows, piece.first, piece.last)
+            else:
+                known.flows += piece.flows
+                known.first = min(known.first, piece.first)
+                known.last = max(known.last, piece.last)
+        for partition, lines in part.controls.items():
+            joined.controls.setdefault(partition, []).extend(lines)
+    return joined
 
 
 def _pass_by(rejects: object) -> None:

@@ -95,6 +95,7 @@ class SpoolingPublisher:
         )
         while True:
             if self._is_drained and self._publisher.has_room:
+                self._keep_apart()
                 self._passed.append(_Passed(_Origin.MEMORY, record.number))
                 await self._publisher.publish(topic, partition, value, headers, record.timestamp_ms)
                 break
@@ -130,19 +131,25 @@ class SpoolingPublisher:
             self._replaying = None
         await self._publisher.stop(seconds, tells=False)
         self._settle()
-        waiting = self._publisher.waiting()
+        waiting = list(zip(self._publisher.waiting(), self._passed, strict=True))
+        while waiting and waiting[-1][1].origin is not _Origin.MEMORY:
+            waiting.pop()
+        # What the spool has of it goes along, for the order's sake; losses it tells again anyway.
         kept = [
-            _spooled(record, self._wall_clock)
-            for record, passed in zip(waiting, self._passed, strict=True)
-            if passed.origin is _Origin.MEMORY
+            (_spooled(record, self._wall_clock), passed.origin)
+            for record, passed in waiting
+            if passed.origin is not _Origin.LOSSES
         ]
+        from_spool = sum(origin is _Origin.SPOOL for _, origin in kept)
         try:
-            self.spool.put_before(kept)
+            self.spool.put_before([record for record, _ in kept], from_spool)
             self.counts.unpublished = 0
         except OSError as error:
-            self.counts.unpublished = len(kept)
+            self.counts.unpublished = len(kept) - from_spool
             log.error(
-                "%d records did not reach Kafka, nor the spool: %s", len(kept), error.strerror
+                "%d records did not reach Kafka, nor the spool: %s",
+                self.counts.unpublished,
+                error.strerror,
             )
         if self.spool.counts.envelopes:
             log.warning(
@@ -153,6 +160,14 @@ class SpoolingPublisher:
     @property
     def _is_drained(self) -> bool:
         return self.spool.is_empty and not self.spool.losses and not self._untold
+
+    def _keep_apart(self) -> None:
+        """Let no file of the spool hold records from before and after one that passes it by."""
+        if self.spool.counts.envelopes:
+            try:
+                self.spool.begin_file()
+            except OSError as error:
+                log.warning("cannot make the spool's last file last: %s", error.strerror)
 
     def _kept(self, record: SpoolRecord) -> bool:
         """Put a record into the spool if the disk takes it."""
@@ -193,7 +208,7 @@ class SpoolingPublisher:
         for partition in range(self._partitions):
             for value in self.spool.losses.envelopes(partition):
                 self._untold.append((partition, value))
-        self.spool.losses.clear()
+        self.spool.losses.send()
 
     async def _replay(self, record: SpoolRecord, is_own: bool) -> None:
         if record.topic not in self._topics or record.partition >= self._partitions:
@@ -217,7 +232,7 @@ class SpoolingPublisher:
                 self.spool.counts.replayed += 1
             elif passed.origin is _Origin.LOSSES:
                 self._losses_under_way -= 1
-                if not (self._losses_under_way or self._untold or self.spool.losses):
+                if not (self._losses_under_way or self._untold):
                     self.spool.tell_losses()
             if passed.number:
                 self._delivered = passed.number

@@ -116,8 +116,16 @@ class Spool:
         self._drop_beyond_bound()
         self._count()
 
-    def put_before(self, records: list[SpoolRecord]) -> None:
-        """Put records before the first one, which is not read any more; raises OSError."""
+    def begin_file(self) -> None:
+        """Let what comes next go into a file of its own; raises OSError."""
+        if self._segments:
+            self._segments[-1].seal()
+
+    def put_before(self, records: list[SpoolRecord], released: int = 0) -> None:
+        """Put records before the first one, and release as many as are among them; raises OSError.
+
+        Nothing may be read after this.
+        """
         if not records:
             return
         first = int(self._segments[0].path.stem) if self._segments else FIRST_NUMBER + 1
@@ -126,7 +134,12 @@ class Spool:
         for record in records:
             segment.append(record)
         segment.seal()
-        self.counts.spooled += len(records)
+        self.counts.spooled += len(records) - released
+        for _ in range(released):
+            self._read.popleft().unreleased -= 1
+        for emptied in [one for one in self._segments if not (one.unread or one.unreleased)]:
+            self._segments.remove(emptied)
+            self._remove(emptied)
         self._drop_beyond_bound()
         self._count()
 
@@ -169,7 +182,11 @@ class Spool:
         self._sweep()
 
     def tell_losses(self) -> None:
-        """The losses are in Kafka."""
+        """The losses that were under way are in Kafka."""
+        self.losses.told()
+        if self.losses:
+            self._write_losses()
+            return
         try:
             (self._directory / LOSSES_FILE).unlink(missing_ok=True)
         except OSError as error:
@@ -235,11 +252,14 @@ class Spool:
                 self._drop(DropReason.FULL, 1, len(record.value), flows)
             self._remove(segment)
         if has_dropped:
-            try:
-                write_atomically(self._directory / LOSSES_FILE, self.losses.encode())
-            except OSError as error:
-                self.counts.failures += 1
-                log.warning("cannot write %s: %s", LOSSES_FILE, error.strerror)
+            self._write_losses()
+
+    def _write_losses(self) -> None:
+        try:
+            write_atomically(self._directory / LOSSES_FILE, self.losses.encode())
+        except OSError as error:
+            self.counts.failures += 1
+            log.warning("cannot write %s: %s", LOSSES_FILE, error.strerror)
 
     def _unread(self, segment: Segment) -> Iterator[SpoolRecord]:
         while segment.unread:

@@ -44,7 +44,7 @@ def source_panels() -> list[Placed]:
                         "rejected: {{reason}}",
                     ),
                     Query(
-                        f"sum(rate(hubblewatch_duplicate_lines_total{{{C}}}[$__rate_interval]))",
+                        f"sum(rate(hubblewatch_source_duplicates_total{{{C}}}[$__rate_interval]))",
                         "seen before",
                     ),
                 ],

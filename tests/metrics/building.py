@@ -43,7 +43,6 @@ class Counts:
     rejects: Mapping[Any, int] = field(default_factory=dict)
     lost: Mapping[Any, int] = field(default_factory=dict)
     late: int = 0
-    duplicates: int = 0
     nodes: Mapping[Any, int] = field(default_factory=dict)
     newest_event_ns: int = 0
     watermark_ns: int = 0

@@ -63,6 +63,9 @@ def test_files_and_bytes_of_now_are_shown() -> None:
     assert told.value("files_waiting") == 1
     assert told.value("file_behind_bytes") == 5_000
     assert told.value("file_position_bytes", file="/run/events.log") == 777
+    told.confirmed = {"/run/others.log": Place(1, Head(1, "a"), 5)}
+    assert told.value("file_position_bytes", file="/run/others.log") == 5
+    assert told.value("file_position_bytes", file="/run/events.log") is None
 
 
 def test_what_is_not_complete_grows_by_the_clock_once_anything_is() -> None:

@@ -153,14 +153,19 @@ def test_intake_totals_become_counters() -> None:
             rejects={RejectReason.MALFORMED: 2},
             lost={"HUBBLE_RING_BUFFER": 7},
             late=3,
-            duplicates=4,
         )
     )
     assert sample(observed, "hubblewatch_flows_total", verdict="DROPPED") == 5
     assert sample(observed, "hubblewatch_rejected_lines_total", reason="malformed") == 2
     assert sample(observed, "hubblewatch_lost_events_total", source="HUBBLE_RING_BUFFER") == 7
     assert sample(observed, "hubblewatch_late_flows_total") == 3
-    assert sample(observed, "hubblewatch_duplicate_lines_total") == 4
+
+
+def test_a_worker_without_streams_says_nothing_of_completeness() -> None:
+    observed = metrics()
+    observed.observe_closing(ClosedNow(completeness=0.3), stream="1")
+    observed.forget("1")
+    assert sample(observed, "hubblewatch_window_completeness") is None
 
 
 def test_totals_told_twice_count_once() -> None:

@@ -42,10 +42,13 @@ def test_a_field_beside_a_secret_is_shown():
     assert "sasl.user (by default) = 'maximilian':" in line
 
 
-def test_a_login_in_an_address_is_masked():
-    [line] = complain({"address": "kafka://me:hunter2@broker"})
+@pytest.mark.parametrize("scheme", ["kafka://", ""])
+@pytest.mark.parametrize("password", ["hunter2", "hunter2/x", "hunter2@x", "a hunter2,"])
+def test_a_login_in_an_address_is_masked(scheme, password):
+    [line] = complain({"address": f"{scheme}me:{password}@broker"})
 
-    assert "= 'kafka://***@broker'" in line
+    assert f"= '{scheme}***@broker'" in line
+    assert "hunter2" not in line
 
 
 def test_a_long_value_is_cut():

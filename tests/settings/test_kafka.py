@@ -50,6 +50,13 @@ def test_what_is_no_address_is_refused(kafka, address):
         kafka(f'bootstrap_servers: "{address}"')
 
 
+def test_a_login_in_a_refused_address_is_not_told(kafka):
+    with pytest.raises(ConfigurationError) as met:
+        kafka('bootstrap_servers: "a:9092,me:hunter2@b:9092"')
+    assert "***@b:9092" in str(met.value)
+    assert "hunter2" not in str(met.value)
+
+
 @pytest.mark.parametrize(
     ("security", "told"),
     [

@@ -118,7 +118,9 @@ class CappedFamily(Generic[V]):
     def remove(self, labels: Labels) -> bool:
         """Drop one series; whether there was one."""
         with self._lock:
-            found = self._series.pop(tuple(map(clean_label, labels)), None) is not None
+            # The only series of a family without labels is kept as a bucket.
+            kept = self._series if self.label_names else self._buckets
+            found = kept.pop(tuple(map(clean_label, labels)), None) is not None
             if found:
                 self._folded.clear()
         return found

@@ -106,9 +106,6 @@ class Families:
             ("reason",),
             cap=FEW,
         )
-        self.duplicate_lines_total = Counter(
-            "hubblewatch_duplicate_lines_total", "Lines passed by because they were seen before."
-        )
         self.nodes = Gauge("hubblewatch_nodes", "Nodes known to the stream, by state.", ("state",))
 
         # Where the service stands
@@ -153,7 +150,7 @@ class Families:
             *((self.rejected_lines_total, reason) for reason in REJECT_REASONS.values),
         ):
             counter.add((label,), 0)
-        for plain in (self.windows_closed_total, self.late_flows_total, self.duplicate_lines_total):
+        for plain in (self.windows_closed_total, self.late_flows_total):
             plain.add((), 0)
         for state in NODE_STATES.values:
             self.nodes.set((state,), 0)

@@ -52,6 +52,7 @@ class FileFamilies:
         self._source = source
         self._wall_clock = wall_clock
         self._known = FileCounts()
+        self._shown: set[str] = set()
         self.lines_total = Counter(
             "hubblewatch_source_file_lines_total", "Lines of followed files that were decoded."
         )
@@ -129,6 +130,9 @@ class FileFamilies:
         self.behind_bytes.set((), self._source.behind_bytes())
         for name, place in self._source.confirmed.items():
             self.position_bytes.set((name,), place.offset)
+        for gone in self._shown - self._source.confirmed.keys():
+            self.position_bytes.remove((gone,))
+        self._shown = set(self._source.confirmed)
 
     def _incomplete(self) -> float | None:
         through = self._source.complete_through_ns

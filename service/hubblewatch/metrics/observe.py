@@ -133,11 +133,8 @@ class Metrics:
         self._grow(known, families.flows_total, VERDICTS, counts.flows)
         self._grow(known, families.rejected_lines_total, REJECT_REASONS, counts.rejects)
         self._grow(known, families.lost_events_total, LOSS_SOURCES, counts.lost, count=leads)
-        for counter, total in (
-            (families.late_flows_total, counts.late),
-            (families.duplicate_lines_total, counts.duplicates),
-        ):
-            counter.add((), known.advance(counter.name, "", total))
+        late = families.late_flows_total
+        late.add((), known.advance(late.name, "", counts.late))
         # By state already here: the sum over all streams is made at each stream's intake.
         known.nodes = _by_label(NODE_STATES, counts.nodes)
         known.newest_event_ns = counts.newest_event_ns
@@ -237,6 +234,9 @@ class Metrics:
         seen = [one.completeness for one in streams if one.completeness is not None]
         if seen:
             families.window_completeness.set((), min(seen))
+        else:
+            # What the last stream said must not be said for one that another worker has now.
+            families.window_completeness.remove(())
         self._slowest_watermark_ns = min(
             (one.watermark_ns for one in streams if one.watermark_ns), default=0
         )

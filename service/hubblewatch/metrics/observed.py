@@ -97,10 +97,6 @@ class IntakeCounts(Protocol):
         """Flows that came after their window had closed."""
 
     @property
-    def duplicates(self) -> int:
-        """Lines seen before."""
-
-    @property
     def nodes(self) -> CountsByName:
         """Nodes by state, now: connected, unavailable, gone, error, silent."""
 

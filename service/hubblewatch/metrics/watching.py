@@ -29,7 +29,6 @@ class _Intake:
     rejects: CountsByName
     lost: CountsByName
     late: int
-    duplicates: int
     nodes: CountsByName
     newest_event_ns: int
     watermark_ns: int
@@ -39,7 +38,7 @@ class PipelineMetrics:
     """Tells ``metrics`` of one pipeline's closings and intake; ``stream`` names it there.
 
     ``counts.rejects`` of the pipeline holds the lines refused before they came to it, too: whoever
-    decodes counts them there. Duplicates are dropped by the exporter and unknown here.
+    decodes counts them there.
     """
 
     def __init__(self, metrics: Metrics, pipeline: Pipeline, stream: str = "0") -> None:
@@ -93,7 +92,6 @@ class PipelineMetrics:
                 rejects=counts.rejects,
                 lost=counts.lost,
                 late=counts.late,
-                duplicates=0,
                 nodes={
                     "connected": len(known),
                     "unavailable": len(unavailable),

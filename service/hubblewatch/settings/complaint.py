@@ -14,7 +14,8 @@ from hubblewatch.settings.variables import variable_of
 MAX_SHOWN_CHARACTERS = 80
 """Longer values are cut in messages."""
 
-_LOGIN_IN_ADDRESS = re.compile(r"//[^/@\s]*@")
+_LOGIN_IN_ADDRESS = re.compile(r"^(\w+://)?.*@", re.DOTALL)
+"""With or without a scheme, and whatever signs are in the password."""
 
 
 def complaints(
@@ -59,7 +60,9 @@ def _shown(value: Any) -> str:
     """Return ' = value' for a plain value; of a block only its kind, as it may hold secrets."""
     if isinstance(value, dict | list | tuple | set):
         return " is a group of values" if isinstance(value, dict) else " is a list"
-    text = _LOGIN_IN_ADDRESS.sub("//***@", repr(value))
+    if isinstance(value, str):
+        value = _LOGIN_IN_ADDRESS.sub(r"\1***@", value)
+    text = repr(value)
     if len(text) > MAX_SHOWN_CHARACTERS:
         text = text[:MAX_SHOWN_CHARACTERS] + "…"
     return f" = {text}"

@@ -146,13 +146,14 @@ class HubbleSettings(SettingsBlock):
     def _address(cls, value: str) -> str:
         if value.startswith("unix://"):
             if not value.removeprefix("unix://").startswith("/"):
-                raise ValueError(f"{value!r} needs an absolute path: unix:///path/to/socket")
+                raise ValueError("needs an absolute path: unix:///path/to/socket")
             return value
         found = _TCP.fullmatch(value)
         if found is None or not 0 < int(found[2]) < 65_536:
+            # Not the value, which is shown beside this, without a login that may be in it.
             raise ValueError(
-                f"{value!r} is neither host:port nor unix:///path; wanted is no scheme before a "
-                "host: TLS is set by tls.enabled"
+                "is neither host:port nor unix:///path; wanted is no scheme before a host: TLS is "
+                "set by tls.enabled"
             )
         return value
 

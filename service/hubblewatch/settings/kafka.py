@@ -136,9 +136,8 @@ class KafkaSettings(SettingsBlock):
         for address in addresses:
             found = _ADDRESS.fullmatch(address)
             if found is None or not 0 < int(found[2]) < 65_536:
-                raise ValueError(
-                    f"{address!r} is not host:port; wanted is host:port,host:port without a scheme"
-                )
+                # Not the value, which is shown beside this, without a login that may be in it.
+                raise ValueError("is not host:port,host:port; wanted is no scheme and no login")
         return ",".join(addresses)
 
     @property

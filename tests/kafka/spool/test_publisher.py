@@ -159,7 +159,7 @@ async def test_a_stop_while_kafka_comes_and_goes_keeps_the_order(tmp_path: Path)
     await publish(publisher, 0, 8)
     memory.take()
     await asyncio.sleep(0.01)
-    # 5 to 7 are read from the spool and under way: 8 and 9 follow them in memory, the others on disk.
+    # 5 to 7 are read from the spool and under way; 8 and 9 follow them in memory, others on disk.
     await publish(publisher, 8, 5)
     await publisher.stop()
     later = Memory(room=100)

@@ -39,6 +39,8 @@ MAX_NODE_STATES = 20_000
 _CONNECTED = frozenset({"NODE_CONNECTED", 1})
 _AWAY = frozenset({"NODE_UNAVAILABLE", "NODE_GONE", "NODE_ERROR", 2, 3, 4})
 _UNSIGNED_64 = 1 << 64
+_MAX_LOST = 1 << 40
+"""Events of one report of loss; beyond, the number is a broken one, and means a large loss."""
 
 
 class PipelineSettings(Struct, frozen=True):
@@ -322,7 +324,8 @@ class Pipeline:
             self._on_reject(ahead(line))
             return
         size = self.settings.size
-        if not 0 <= count < _UNSIGNED_64 or second // size <= self._assembly.closed_through:
+        count = min(count, _MAX_LOST) if count < _UNSIGNED_64 else -1
+        if count < 0 or second // size <= self._assembly.closed_through:
             return
         key = (line.node_name, loss_source(lost.source), stamp)
         if key not in self._assembly.window(second // size).losses:
@@ -347,6 +350,8 @@ class Pipeline:
             self._proxied = {n: p for n, p in self._proxied.items() if n >= horizon}
             if following > self.silent_through:
                 closed.append(self._close(following, intake))
+            else:
+                self._late_before = self.counts.late
             self._gaps.forget(following)
             self._census.pop(following, None)
             assembly.closed_through = following

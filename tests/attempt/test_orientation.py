@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from typing import Any
 
 import pytest
-from tests.builders import DROP, L7, VERDICT, Party, flow, pod
+from tests.builders import DROP, L7, VERDICT, Party, flow, pod, world
 from tests.connections import datagrams, tcp
 from tests.running import only, windows
 
@@ -168,3 +169,27 @@ def test_a_verdict_on_a_packet_from_the_midst_scans_no_ports(what: dict[str, Any
 def test_a_drop_that_is_marked_as_a_reply_is_one() -> None:
     reply = back(HIGH[::-1], kind=DROP, verdict="DROPPED", drop_reason=133, is_reply=True)
     assert opener(reply) == "cart"
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_a_destination_has_its_name_whichever_event_is_seen_first(order: tuple[int, ...]) -> None:
+    outside = world("203.0.113.9")
+    named = {"destination_names": ["api.partner.example"]}
+    forth = {"flags": "SYN", "is_reply": False, "ports": (41_000, 443), **named}
+    events = [
+        flow(CLIENT, outside, at=1.0, kind=VERDICT, **forth),
+        flow(CLIENT, outside, at=1.001, point="TO_STACK", **forth),
+        flow(
+            outside,
+            CLIENT,
+            at=1.02,
+            flags="SYN ACK",
+            is_reply=True,
+            point="TO_ENDPOINT",
+            ports=(443, 41_000),
+            node="node-a",
+        ),
+    ]
+    assert [edge.workload for edge in only([events[n] for n in order]).edges] == [
+        "api.partner.example"
+    ]

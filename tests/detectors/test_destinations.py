@@ -56,6 +56,8 @@ def test_the_metadata_service_is_known_by_its_address_and_by_its_name() -> None:
     [
         ("198.51.100.7", "198.51.100.0/24"),
         ("2001:db8:7:1::1", "2001:0db8:0007::/48"),
+        ("64:ff9b::808:808", "8.8.8.0/24"),
+        ("::ffff:198.51.100.7", "198.51.100.0/24"),
         ("a.b.example.com", "example.com"),
         ("Example.COM.", "example.com"),
         ("www.example.co.uk", "example.co.uk"),

@@ -89,6 +89,18 @@ def test_a_subject_that_changes_destinations_all_the_time_may_go_on(stream: Stre
     assert findings == []
 
 
+@pytest.mark.parametrize(("each", "minutes"), [(1, 1_100), (5, 400), (60, 100)])
+def test_a_subject_whose_destinations_are_always_new_never_gets_surprising(
+    stream: Stream, each: int, minutes: int
+) -> None:
+    """More than are remembered: what is forgotten must not count as calm."""
+    for number in range(minutes):
+        fresh = (number * each + one for one in range(each))
+        names = [f"{1 + n // 60_000}.{n // 250 % 240}.{n % 250}.1" for n in fresh]
+        assert "warning" not in severities([found := minute(stream, *names)])
+        assert "critical" not in severities([found])
+
+
 def test_other_addresses_of_one_network_and_names_of_one_domain_are_not_new(
     stream: Stream,
 ) -> None:

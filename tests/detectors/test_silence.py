@@ -120,6 +120,20 @@ def test_a_subject_that_stops_again_and_again_is_not_told_for_ever(stream: Strea
     assert not any(told[2:])
 
 
+def test_a_pod_of_a_schedule_among_others_is_enough(stream: Stream) -> None:
+    nightly = Subject("shop", "report", OUTBOUND)
+    others = {f"report-by-hand-{number}" for number in range(20)}
+    for number in range(180):
+        attempts(stream.window(STOCK), 30)
+        attempts(stream.window(nightly), 20)
+        stream.window(nightly).pods.clear()
+        stream.window(nightly).pods.update(others)
+        if not number:
+            stream.window(nightly).pods.add("report-29540640-x7k2p")
+        assert stream.close() == []
+    assert [minute(stream, 0) for _ in range(12)] == [[]] * 12
+
+
 def test_the_end_of_a_cron_jobs_long_run_is_quiet(stream: Stream) -> None:
     nightly = Subject("shop", "report", OUTBOUND)
     for _ in range(180):

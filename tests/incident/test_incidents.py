@@ -9,7 +9,7 @@ from hubblewatch.detectors.registry import PARENTS
 from hubblewatch.incident.incidents import Incident, Incidents
 from hubblewatch.incident.suppression_list import parse_suppressions
 from hubblewatch.incident.suppressions import Suppressions
-from hubblewatch.window.closed import OUTBOUND, Subject
+from hubblewatch.window.closed import INBOUND, OUTBOUND, Subject
 
 STOCK = Subject("shop", "stock", OUTBOUND)
 
@@ -115,6 +115,20 @@ def test_another_subject_another_key_and_another_detector_are_other_incidents() 
     ]
     records = Timeline().minute(*findings)
     assert len({record.incident for record in records}) == 4
+
+
+def test_what_is_done_to_a_workload_and_what_it_does_are_two_incidents() -> None:
+    timeline = Timeline()
+    inbound = Subject(*finding().subject[:2], INBOUND)
+    to_it = finding(subject=inbound, severity=Severity.WARNING)
+    from_it = finding(severity=Severity.CRITICAL)
+    timeline.minute(to_it)
+    (told,) = timeline.minute(to_it, from_it)
+    assert (told.direction, told.severity, told.status) == (
+        OUTBOUND, Severity.CRITICAL, AlertStatus.FIRING
+    )  # fmt: skip
+    over = [record for _ in range(RESOLVE_AFTER_WINDOWS) for record in timeline.minute(to_it)]
+    assert [(one.direction, one.status) for one in over] == [(OUTBOUND, AlertStatus.RESOLVED)]
 
 
 def test_ids_depend_on_what_it_is_about_and_on_nothing_else() -> None:

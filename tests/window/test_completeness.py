@@ -9,6 +9,8 @@ from tests.builders import lost, node_status, pod
 from tests.connections import tcp
 from tests.running import Run, run
 
+from hubblewatch.state import changes
+
 
 def traffic(*minutes: int, node: str = "node-a", connections: int = 5) -> list[bytes]:
     """Some connections on one node in each of these minutes, spread over each of them."""
@@ -90,6 +92,13 @@ def test_a_loss_of_an_impossible_number_changes_nothing(count: str) -> None:
     content = json.loads(lost(30))
     content["lost_events"]["num_events_lost"] = count
     assert shares(run([*traffic(0), json.dumps(content).encode()])) == [1]
+
+
+def test_losses_of_the_largest_numbers_can_be_remembered() -> None:
+    most = (1 << 64) - 1
+    found = run([*traffic(0), lost(30, count=most), lost(31, count=most), *traffic(120)])
+    assert min(shares(found)) < 0.01
+    assert [key for key, value in changes(found.pipeline) if key == b'["stream"]' and value]
 
 
 def test_a_loss_of_nothing_is_none() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.builders import flow_dict, heartbeat, lost, pod
+from tests.builders import flow, flow_dict, heartbeat, lost, pod
 from tests.connections import datagrams, tcp
 from tests.running import Run, run, windows
 
@@ -28,6 +28,13 @@ def minutes(
             client, at=number * 60 + 1, from_port=40_000 + round(number * 10) % 9_000
         )
     ]
+
+
+def tcp_at(minute: float, node: str = "node-a") -> list[bytes]:
+    """A first packet, each from another port."""
+    client = pod("shop/cart-7d9f8c6b5-x2x7z", node=node)
+    port = 20_000 + round(minute * 10) % 40_000
+    return [flow(client, at=minute * 60, flags="SYN", ports=(port, 8_080))]
 
 
 def at_year(year: int, number: int = 0) -> bytes:
@@ -112,6 +119,29 @@ def test_a_pause_is_believed_of_a_stream_of_several_nodes() -> None:
 def test_a_pause_before_the_very_last_line_is_believed() -> None:
     found = run([*minutes(0), *tcp(CART, at=2 * HOUR)[:1]])
     assert [w.start[11:16] for w in found.windows] == ["08:00", "10:00"]
+
+
+@pytest.mark.parametrize("pause", [0, 120])
+@pytest.mark.parametrize("every", [10, 90])
+def test_few_lines_an_hour_are_believed_with_and_without_a_pause(pause: int, every: int) -> None:
+    """Ten are never within one hour, and where an hour has none, only their order speaks for them.
+
+    The last ones are of no stream that goes on, so the end of this one decides about them.
+    """
+    first = list(range(12))
+    later = [first[-1] + pause + every * number for number in range(1, 1_100)]
+    lines = [line for number in first + later for line in tcp_at(number)]
+    found = run(lines)
+    assert found.rejects == []
+    assert sum(window.attempts for window in found.windows) == len(first) + len(later)
+
+
+def test_few_lines_of_one_node_are_believed_after_several_were_heard() -> None:
+    first = [line for n in range(12) for line in tcp_at(n, "node-b" if n % 2 else "node-a")]
+    later = [line for n in range(1_100) for line in tcp_at(200 + n / 5)]
+    found = run(first + later)
+    assert found.rejects == []
+    assert sum(window.attempts for window in found.windows) == 12 + 1_100
 
 
 def test_a_jump_within_the_hour_is_no_jump() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 
 import pytest
@@ -323,6 +324,60 @@ async def test_a_record_that_breaks_the_pipeline_is_passed_by_after_some_runs(re
     await worker.read()
     assert worker.heard.skipped_offsets == [1]
     assert log.commits > 0
+
+
+async def test_two_records_in_a_row_that_break_the_pipeline_are_both_passed_by(recording):
+    def build(number: int, on_reject: OnReject) -> Pipeline:
+        pipeline = build_pipeline(Settings(), on_reject)
+        take = pipeline.take
+
+        def break_at(lines):
+            if any(line.node_name == "breaks" for line in lines):
+                raise ZeroDivisionError
+            return take(lines)
+
+        pipeline.take = break_at
+        return pipeline
+
+    bad = b'{"flow":{},"node_name":"breaks"}'
+    log = Log([recording[0], bad, bad, *recording[1:]])
+    worker = Worker(log, build=build)
+    for _ in range(2 * DEFECT_ATTEMPTS):
+        await worker.start()
+        with pytest.raises(DefectError):
+            await worker.read()
+    await worker.start()
+    await worker.read()
+    assert worker.heard.skipped_offsets[-2:] == [1, 2]
+    assert log.commits > 0
+
+
+async def test_a_clock_that_is_wrong_closes_nothing_of_a_quiet_partition():
+    """The line of the wrong clock is held when the partition falls quiet: nobody has judged it."""
+
+    def attempt(second: int) -> bytes:
+        return flow(at=float(second), flags="SYN", ports=(41_000 + second, 8_080))
+
+    ten_years = 10 * 365 * 86_400
+    before = [attempt(second) for second in range(100)]
+    broken = b"\n".join([attempt(100), flow(at=100.0 + ten_years, flags="SYN")])
+    after = [attempt(second) for second in range(120, 400)]
+    counted = []
+    for last in (attempt(100), broken):
+        rejects = []
+        worker = Worker(Log([*before, last]))
+        worker.partitions._on_reject = rejects.append
+        await worker.start()
+        await worker.read()
+        worker.clock += 16
+        await worker.partitions.close_quiet(15, read)
+        for offset, record in enumerate(after, 101):
+            await worker.partitions.take(0, record, offset)
+        worker.clock += 100
+        await worker.partitions.close_quiet(15, read)
+        counted.append(sum(json.loads(window)["attempts"] for window in worker.logs[0].windows))
+        assert len(rejects) == (last is broken)
+    assert counted == [381, 381]
 
 
 async def test_a_quiet_partition_without_heartbeats_closes_by_the_clock():

@@ -247,6 +247,11 @@ class Assembly:
                     else:
                         connection.evidence |= bits
                         connection.settled |= bits
+            if flow.destination_names and second < connection.deadline:
+                # Of each event: an answer has none, and may be the first that is seen.
+                name = min(flow.destination_names)
+                if not connection.name or name < connection.name:
+                    connection.name = name
             if flow.l7 is not None and flow.l7.dns is not None:
                 self._look_up(connection, second, flow)
             if flow.aggregate is not None:
@@ -254,7 +259,8 @@ class Assembly:
         if answered and intake is not None:
             intake.answers = True
         if flows:
-            self.latest = max(self.latest, second)
+            # Not the second of a line that is given back: nobody has judged yet whether it is true.
+            self.latest = max(self.latest, checked)
         self.counts.flows += flows
         if forwarded:
             verdicts["FORWARDED"] += forwarded
@@ -407,10 +413,6 @@ class Assembly:
         if bits & _SEEN_AT_HIGH:
             settled |= _SEEN_AT_HIGH
         connection.settled = settled
-        if flow.destination_names:
-            name = min(flow.destination_names)
-            if not connection.name or name < connection.name:
-                connection.name = name
         denied_by = flow.egress_denied_by or flow.ingress_denied_by
         if denied_by:
             policies = connection.policies or []

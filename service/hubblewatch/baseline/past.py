@@ -178,7 +178,8 @@ def remember(
     equals, so it must not depend on chance. The dict is kept in the order of ``last``.
     """
     came, went = [], []
-    for name, answered in names:
+    # Those known first: what is new must not drive out what is seen in the same window.
+    for name, answered in sorted(names, key=lambda one: one[0] not in spans):
         span = spans.pop(name, None)
         if span is None:
             if len(spans) >= bound:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from ipaddress import IPv4Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 from hubblewatch.flow.domain import registered_domain
 from hubblewatch.window.closed import EdgeKey
@@ -47,16 +47,25 @@ def is_outside(edge: EdgeKey) -> bool:
     return ("." in name or ":" in name) and not name.startswith(("169.254.", "fe80:"))
 
 
+_NAT64 = IPv6Network("64:ff9b::/96")
+"""The well-known prefix of RFC 6052."""
+
+
 @lru_cache(maxsize=8_192)
 def group_of(destination: str) -> str:
     """Give what a destination is part of: a registered domain, or a network (/24, /48).
 
-    One service has many names under its domain, and neighbouring addresses.
+    One service has many names under its domain, and neighbouring addresses. An address that stands
+    for one of IPv4, as a cluster of IPv6 only sees it, belongs to that one's network.
     """
     try:
         address = ip_address(destination)
     except ValueError:
         return registered_domain(destination)
+    if address in _NAT64:
+        address = IPv4Address(int(address) & 0xFFFF_FFFF)
+    elif isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
     if isinstance(address, IPv4Address):
-        return destination.rpartition(".")[0] + ".0/24"
+        return str(address).rpartition(".")[0] + ".0/24"
     return ":".join(address.exploded.split(":")[:3]) + "::/48"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from math import exp, log1p
 
-from hubblewatch.baseline.past import SubjectMemory
+from hubblewatch.baseline.past import MAX_EDGES, SubjectMemory
 from hubblewatch.detectors.finding import RESOLVE_AFTER_WINDOWS
 
 HOUR = 60
@@ -60,9 +60,19 @@ def rate_before(arrivals: int, past: SubjectMemory, since: int) -> float:
     return (arrivals + 0.5) / max(1, watched_before(past, since))
 
 
+def forgotten_through(past: SubjectMemory) -> int:
+    """Give the last window of which edges may be forgotten; -1 while there is room for all.
+
+    What came after it is all there: it was seen later than the one that goes next.
+    """
+    if len(past.edges) < MAX_EDGES:
+        return -1
+    return next(iter(past.edges.values())).last
+
+
 def not_watched_through(past: SubjectMemory, since: int) -> int:
     """Give the last window that tells nothing of the rate before ``since``."""
-    return max(discovered_through(past), since - DAY)
+    return max(discovered_through(past), since - DAY, forgotten_through(past))
 
 
 def watched_before(past: SubjectMemory, since: int) -> int:

@@ -77,9 +77,7 @@ class Silence:
     def _note_scheduled(self, closing: Closing, memory: Memory) -> None:
         """Pods are known only while they run, so whose they are is noted then."""
         for window in closing.windows:
-            # The pods of one workload have one form of name, or are replaced by such.
-            pod = next(iter(window.pods), "")
-            if is_scheduled(pod):
+            if any(map(is_scheduled, window.pods)):
                 memory.subject(window.subject).slots.setdefault(self.name, {_SCHEDULED: [1.0]})
 
     def _missing(self, past: SubjectMemory, number: int) -> float:

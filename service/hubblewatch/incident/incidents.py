@@ -18,7 +18,7 @@ from hubblewatch.alert.reproduce import observe_command
 from hubblewatch.detectors.finding import RESOLVE_AFTER_WINDOWS, Finding, Severity
 from hubblewatch.flow.timestamp import format_seconds
 from hubblewatch.incident.suppressions import Suppressions
-from hubblewatch.window.closed import Subject
+from hubblewatch.window.closed import INBOUND, Subject
 from hubblewatch.window.closing import Closing
 
 RUNBOOK = "https://github.com/hubblewatch/hubblewatch/blob/main/docs/runbooks/{detector}.md"
@@ -140,8 +140,10 @@ class Incidents:
 
     def _id(self, finding: Finding) -> str:
         subject = finding.subject
+        # What is done to a workload and what it does are two things, and may come together.
+        key = f"{INBOUND}|{finding.key}" if subject.direction == INBOUND else finding.key
         return incident_id(
-            finding.detector, self._cluster, subject.namespace, subject.workload, finding.key
+            finding.detector, self._cluster, subject.namespace, subject.workload, key
         )
 
     def _has_parent(self, finding: Finding, firing: Mapping[tuple[Subject, str], Severity]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 from hubblewatch.flow.reject import Reject, RejectReason
 from hubblewatch.flow.schema import Line
@@ -25,9 +26,10 @@ class JumpGuard:
     """Keeps one wrong clock from closing every window of today.
 
     It is shown the flows that may close a window. One that is too far ahead is held; when enough
-    lines in a row agree on the same hour, the stream has really jumped (a recording with a pause)
-    and they are let through; the first that is not ahead refutes those held, which go to
-    ``on_reject``. The first line of a stream is held until a second one agrees with it.
+    lines in a row agree, from one to the next within an hour, the stream has really jumped (a
+    recording with a pause) and they are let through; the first that is not ahead refutes those
+    held, which go to ``on_reject``. The first line of a stream is held until a second one agrees
+    with it. Where none agree and yet all come in their order, they are few and far between.
     """
 
     def __init__(self, on_reject: Callable[[Reject], None]) -> None:
@@ -52,11 +54,12 @@ class JumpGuard:
         if not self._held:
             self._held_from = newest
         self._held.append((second, line))
-        agreeing = [held for held in self._held if abs(held[0] - second) <= MAX_JUMP_SECONDS]
+        low, high = _chain([held for held, _ in self._held], second)
+        agreeing = [held for held in self._held if low <= held[0] <= high]
         if not _is_confirmed(agreeing, newest is None, nodes):
-            if len(self._held) >= CONFIRMATIONS_OF_ONE_NODE:
-                self._refute()
-            return []
+            if len(self._held) < CONFIRMATIONS_OF_ONE_NODE:
+                return []
+            agreeing = self._held if _are_in_order(self._held) else []
         self._held = [held for held in self._held if held not in agreeing]
         self._refute()
         return [held for _, held in agreeing]
@@ -94,6 +97,25 @@ def ahead(line: Line) -> Reject:
     node = (line.flow.node_name if line.flow is not None else "") or line.node_name
     detail = f"event time {_stamp(line)} is over {MAX_JUMP_SECONDS} s ahead"
     return Reject(RejectReason.AHEAD, f"node {node or 'unknown'}", detail)
+
+
+def _chain(seconds: list[int], second: int) -> tuple[int, int]:
+    """Give the least and the most of the times that are linked to ``second``, one of them.
+
+    Each is within an hour of the next. To agree on one hour would be too much to ask for of a
+    stream that has ten flows in two.
+    """
+    times = sorted(set(seconds))
+    low = high = times.index(second)
+    while low and times[low] - times[low - 1] <= MAX_JUMP_SECONDS:
+        low -= 1
+    while high + 1 < len(times) and times[high + 1] - times[high] <= MAX_JUMP_SECONDS:
+        high += 1
+    return times[low], times[high]
+
+
+def _are_in_order(held: list[tuple[int, Line]]) -> bool:
+    return all(one[0] <= other[0] for one, other in pairwise(held))
 
 
 def _is_confirmed(agreeing: list[tuple[int, Line]], is_first: bool, nodes: int) -> bool:

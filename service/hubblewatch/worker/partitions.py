@@ -101,7 +101,8 @@ class Partitions:
         self._locks: dict[int, asyncio.Lock] = {}
         # Both outlive a run: what one run met, the next one judges.
         self._jumps: dict[int, tuple[int, int]] = {}
-        self._defects: dict[int, tuple[int, int]] = {}
+        self._defects: dict[int, dict[int, int]] = {}
+        """Of each partition, how often the pipeline failed at which offsets."""
 
     @property
     def assigned(self) -> frozenset[int]:
@@ -296,8 +297,8 @@ class Partitions:
     async def _count(
         self, number: int, slot: _Slot, state: PartitionState, value: bytes | None, offset: int
     ) -> Commit | None:
-        failed_at, times = self._defects.get(number, (-1, 0))
-        if failed_at == offset and times >= DEFECT_ATTEMPTS:
+        times = self._defects.get(number, {}).get(offset, 0)
+        if times >= DEFECT_ATTEMPTS:
             log.error(
                 "partition %d: offset %d is passed by after %d failures", number, offset, times
             )
@@ -308,7 +309,8 @@ class Partitions:
             return state.take(value, offset)
         except Exception as error:
             # Whatever it is: the memory is half changed, so the partition must be read again.
-            self._defects[number] = (offset, times + 1 if failed_at == offset else 1)
+            # All that may be read again are remembered, or two in a row would take turns for ever.
+            self._defects.setdefault(number, {})[offset] = times + 1
             log.exception("partition %d: the pipeline failed at offset %d", number, offset)
             await self._drop(number, slot)
             self._observer.failed(number, DefectError.reason)
@@ -329,6 +331,8 @@ class Partitions:
             await self._drop(number, slot)
             raise
         self._observer.transaction(number, self._now() - started)
+        if defects := self._defects.get(number):
+            self._defects[number] = {at: n for at, n in defects.items() if at >= commit.offset}
         for closed in commit.closed:
             self._observer.committed(number, closed)
 

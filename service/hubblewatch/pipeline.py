@@ -404,6 +404,9 @@ class Pipeline:
         for (node, source, _), count in intake.losses.items():
             closing.lost[node, source] = closing.lost.get((node, source), 0) + count
         self._late_before = self.counts.late
+        self.peers.close(
+            number, (peer for one in intake.connections for peer in (one.low, one.high))
+        )
         self.memory.meet(closing)
         findings = [
             finding

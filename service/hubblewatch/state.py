@@ -79,7 +79,8 @@ def changes(pipeline: Pipeline) -> Iterator[Record]:
         incident = incidents.open.get(name)
         yield encode_key("incident", name), None if incident is None else _encode(incident)
     for (scope, pod), peer in sorted(pipeline.peers.drain_learned().items()):
-        yield encode_key("pod", scope, pod), _encode((peer.learned, peer.learned_at))
+        value = None if peer is None else _encode((peer.learned, peer.learned_at))
+        yield encode_key("pod", scope, pod), value
 
 
 def restore(pipeline: Pipeline, records: Iterable[Record]) -> Restored:
@@ -115,8 +116,9 @@ def restore(pipeline: Pipeline, records: Iterable[Record]) -> Restored:
                     pipeline.incidents.open.pop(parts[0], None)
                 else:
                     pipeline.incidents.open[parts[0]] = _incident(value)
-            elif kind == "pod" and value is not None:
-                pipeline.peers.restore_name(parts[0], parts[1], *_name(value))
+            elif kind == "pod":
+                if value is not None:
+                    pipeline.peers.restore_name(parts[0], parts[1], *_name(value))
             else:
                 found.skipped += 1
         except (msgspec.MsgspecError, ValueError, IndexError, TypeError) as error:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from tests.model.building import gathered
 
-from hubblewatch.settings import Settings
+from hubblewatch.settings import Settings, WindowSettings
 from hubblewatch.simulate import ScenarioSpec, SimulationConfig
 from hubblewatch.train.gather import gather_simulated, split_by_time
 
@@ -16,13 +17,15 @@ def test_the_earlier_part_lies_before_the_later() -> None:
     assert 0.65 < len(earlier.rows.numbers) / 2_000 < 0.75
 
 
-def test_windows_of_an_attack_are_marked_and_none_before_it() -> None:
+@pytest.mark.parametrize("seconds", [30, 60])
+def test_windows_of_an_attack_are_marked_and_none_before_it(seconds: int) -> None:
     config = SimulationConfig(
         seed=7, minutes=30, rate=2.0, scenarios=(ScenarioSpec("data-staging", 20.0, 8.0),)
     )
-    made = gather_simulated(config, Settings())
+    settings = Settings(window=WindowSettings(size_seconds=seconds))
+    made = gather_simulated(config, settings)
     attacked = made.rows.numbers[made.attacked]
-    assert 5 <= len(attacked) <= 9
+    assert 5 <= len(attacked) * seconds / 60 <= 9
     assert attacked.min() >= made.began
     assert not made.usable[made.attacked].any()
     assert len(np.unique(made.rows.subjects[made.attacked])) == 1

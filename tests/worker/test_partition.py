@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 import pytest
 from tests.builders import flow, heartbeat, pod
+from tests.connections import tcp
 
 from hubblewatch.assemble import build_pipeline
 from hubblewatch.flow.reject import RejectReason
@@ -179,3 +180,54 @@ def test_an_empty_record_feeds_nothing() -> None:
     assert partition.take(None, 0) is None
     assert partition.take(b"", 1) is None
     assert partition.next_offset == 2
+
+
+def test_a_pods_learned_name_goes_with_the_pod_and_stays_while_it_is_used() -> None:
+    """Of jobs' pods each would leave a record for ever; a server's is used, whoever opens."""
+    minutes = 9 * 24 * 60
+    server = pod("shop/net-cfgmgr-x2x7z", workload="net-cfgmgr", kind="DaemonSet")
+    job = pod("shop/net-bckfll-x2x7z", workload="net-bckfll", kind="Workflow")
+    kafka = Kafka()
+    partition = start(kafka)
+    seen: list[int] = []
+    for minute in range(0, minutes, 5):
+        lines = tcp(pod("shop/cart-0"), server, at=minute * 60, from_port=20_000 + minute)
+        if minute < 60:
+            lines += tcp(job, server, at=minute * 60 + 5, from_port=20_000 + minute)
+        if minute == 24 * 60:
+            # Whom this run has not seen may still be there.
+            partition = start(kafka)
+        commit = partition.take(b"\n".join(lines), partition.next_offset or 0)
+        if commit is not None:
+            kafka.commit(commit)
+        pods = [key for key, value in kafka.state.items() if b'"pod"' in key and value is not None]
+        seen.append(len(pods))
+    assert max(seen) == 2
+    assert pods == [b'["pod","shop","net-cfgmgr-x2x7z"]']
+
+
+def test_flows_that_are_late_again_after_a_crash_are_no_news() -> None:
+    log = []
+    for second in range(1_000):
+        lines = [flow(at=second + 0.1, flags="SYN", ports=(20_000 + second, 80))]
+        if second > 300 and second % 60 == 30:
+            lines += [flow(at=second - 200 + n / 100, uuid=f"{second}-{n}") for n in range(7)]
+        log.append(b"\n".join(lines))
+
+    def late(crash_at: int) -> dict[int, int]:
+        kafka = Kafka()
+        partition = start(kafka)
+        told: dict[int, int] = {}
+        offset = 0
+        while offset < len(log):
+            if offset == crash_at:
+                partition, offset, crash_at = start(kafka), kafka.offset, -1
+            commit = partition.take(log[offset], offset)
+            offset += 1
+            if commit is not None:
+                kafka.commit(commit)
+                told |= {closed.closing.number: closed.closing.late for closed in commit.closed}
+        return told
+
+    assert late(760) == late(-1)
+    assert max(late(-1).values()) == 7

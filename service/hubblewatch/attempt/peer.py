@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import IntEnum
 
 import msgspec
@@ -10,6 +11,9 @@ from hubblewatch.attempt.workload import workload_from_pod_name
 from hubblewatch.flow.schema import Endpoint
 
 _MAX_PEERS = 200_000
+NAMED_FOR_WINDOWS = 7 * 24 * 60
+"""A pod that opened or got no connection for so long is gone, and its learned name with it: jobs'
+pods are never seen again, and each would leave a record for ever."""
 _decode_labels = msgspec.json.Decoder(list[str]).decode
 
 
@@ -90,7 +94,11 @@ class Peers:
     def __init__(self) -> None:
         self._pods: dict[tuple[str, str], Peer] = {}
         self._reserved: dict[tuple[int, bytes], Peer] = {}
-        self._learned: dict[tuple[str, str], Peer] = {}
+        self._learned: dict[tuple[str, str], Peer | None] = {}
+        self._named: dict[tuple[str, str], int] = {}
+        """Pods whose workload had to be learned, and the window that each was last seen in; -1 if
+        in none of this run's."""
+        self._looked_at = 0
 
     def __len__(self) -> int:
         return len(self._pods) + len(self._reserved)
@@ -146,9 +154,30 @@ class Peers:
             peer.learned_at = second
             if name != peer.workload:
                 self._learned[peer.namespace, peer.pod] = peer
+                self._named.setdefault((peer.namespace, peer.pod), -1)
 
-    def drain_learned(self) -> dict[tuple[str, str], Peer]:
-        """Give the pods whose workload was learned since the last call, where the name misled."""
+    def close(self, number: int, seen: Iterable[Peer]) -> None:
+        """Take note of the parties seen in a window, and forget pods that are gone."""
+        named = self._named
+        if not named:
+            return
+        for peer in seen:
+            if peer.learned and (peer.namespace, peer.pod) in named:
+                named[peer.namespace, peer.pod] = number
+        if number < self._looked_at + NAMED_FOR_WINDOWS // 100:
+            return
+        self._looked_at = number
+        for key, last in list(named.items()):
+            if last < 0:
+                named[key] = number
+            elif last < number - NAMED_FOR_WINDOWS:
+                del named[key]
+                self._pods.pop(key, None)
+                self._learned[key] = None
+
+    def drain_learned(self) -> dict[tuple[str, str], Peer | None]:
+        """Give the pods whose workload was learned since the last call, where the name misled, and
+        those that are gone, as None."""
         learned, self._learned = self._learned, {}
         return learned
 
@@ -156,6 +185,7 @@ class Peers:
         """Know a pod's workload from before a restart."""
         peer = self.of(Endpoint(namespace=namespace, pod_name=pod))
         peer.learned, peer.learned_at = workload, second
+        self._named[namespace, pod] = -1
 
 
 def _unnamed(endpoint: Endpoint) -> Peer:

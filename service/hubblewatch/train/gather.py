@@ -23,7 +23,6 @@ from hubblewatch.train.collect import Collector, Rows
 from hubblewatch.window.closed import Subject
 
 BATCH_LINES = 500
-_MINUTE_NS = 60_000_000_000
 
 
 class Gathered(Struct, frozen=True):
@@ -58,12 +57,13 @@ def gather_simulated(config: SimulationConfig, settings: Settings) -> Gathered:
     rows = collector.rows()
     attacked = np.zeros(len(rows.values), dtype=bool)
     began = -1
+    window_ns = settings.window.size_seconds * 1_000_000_000
     for label in truth.labels:
         if label.kind != "attack":
             continue
-        began = label.start_ns // _MINUTE_NS
+        began = label.start_ns // window_ns
         subjects = [collector.place_of(Subject(*subject)) for subject in label.subjects]
-        during = (rows.numbers >= began) & (rows.numbers <= label.end_ns // _MINUTE_NS)
+        during = (rows.numbers >= began) & (rows.numbers <= label.end_ns // window_ns)
         attacked |= during & np.isin(rows.subjects, subjects)
     scenarios = "".join(f" {spec.name}" for spec in config.scenarios)
     rate = "" if config.rate is None else f" rate {config.rate:g}"

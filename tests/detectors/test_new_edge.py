@@ -61,7 +61,7 @@ def test_one_database_after_another_is_a_warning_at_the_third(stream: Stream) ->
     found = [minute(stream, store(number)) for number in range(4)]
     assert severities(found) == ["info", "info", "warning", "warning"]
     assert found[2][0].observed == 3
-    assert [peer.namespace for peer in found[2][0].peers] == ["data-2"]
+    assert [peer.namespace for peer in found[2][0].peers] == ["data-2", "data-1", "data-0"]
 
 
 def test_denied_attempts_are_contacts(stream: Stream) -> None:

@@ -3,9 +3,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from tests.closings import finding
+from tests.closings import Stream, attempts, finding
 
-from hubblewatch.detectors.finding import PeerRef
+from hubblewatch.attempt.evidence import Outcome
+from hubblewatch.detectors.base import Detector
+from hubblewatch.detectors.external_egress import ExternalEgress, ExternalEgressSettings
+from hubblewatch.detectors.finding import PeerRef, Severity
+from hubblewatch.detectors.new_edge import NewEdge, NewEdgeSettings
+from hubblewatch.detectors.policy_denials import PolicyDenials, PolicyDenialsSettings
+from hubblewatch.detectors.port_scan import PortScan, PortScanSettings
 from hubblewatch.errors import ConfigurationError
 from hubblewatch.incident.suppression_list import parse_suppressions
 from hubblewatch.incident.suppressions import NEVER_EXPIRES, DailyRange
@@ -196,3 +202,62 @@ def test_what_is_no_list_is_refused(text: str, words: str) -> None:
     if text.startswith("- !!"):
         words = "would hide everything"
     assert words in mistake(text)
+
+
+def settled(detector: Detector) -> Stream:
+    stream = Stream(detector)
+    stream.repeat(200)
+    return stream
+
+
+def test_an_approved_target_with_many_ports_hides_no_scan_of_another() -> None:
+    entries = parse_suppressions(listed("peer: lab/target"))
+    alone, both = Stream(PortScan(PortScanSettings())), Stream(PortScan(PortScanSettings()))
+    for stream in (alone, both):
+        for port in range(1_000, 1_020):
+            attempts(
+                stream.window(), 1, "lab/target", port, outcome=Outcome.FAILED, address="10.0.0.9"
+            )
+    for port in range(1_000, 1_090):
+        attempts(both.window(), 1, "payments/db", port, outcome=Outcome.DENIED, address="10.0.0.66")
+    (approved,), (not_approved,) = alone.close(), both.close()
+    assert entries.match(approved, NOON) == "one"
+    assert [peer.workload for peer in not_approved.peers] == ["target"]
+    assert entries.match(not_approved, NOON) is None
+
+
+def test_an_approved_peer_that_is_denied_most_hides_no_other_denials() -> None:
+    stream = settled(PolicyDenials(PolicyDenialsSettings()))
+    for port in range(1_000, 1_010):
+        attempts(stream.window(), 10, "lab/target", port, outcome=Outcome.DENIED)
+    for number in range(20):
+        attempts(stream.window(), 9, f"payments/db{number}", 5_432, outcome=Outcome.DENIED)
+    (found,) = stream.close()
+    assert parse_suppressions(listed("peer: lab/target")).match(found, NOON) is None
+    ports = ", ".join(map(str, range(1_000, 1_010)))
+    assert parse_suppressions(listed(f"port: [{ports}]")).match(found, NOON) is None
+
+
+@pytest.mark.parametrize(
+    ("detector", "peers", "approved"),
+    [
+        (NewEdge(NewEdgeSettings()), ("pay/db", "bank/ledger", "hr/people"), "hr/*"),
+        (
+            ExternalEgress(ExternalEgressSettings()),
+            ("a.evil.net", "b.worse.net", "c.vendor.com"),
+            "*.vendor.com",
+        ),
+    ],
+)
+def test_an_approved_peer_that_is_seen_last_hides_none_that_came_before(
+    detector: Detector, peers: tuple[str, ...], approved: str
+) -> None:
+    stream = settled(detector)
+    entries = parse_suppressions(listed(f'peer: "{approved}"'))
+    told = []
+    for number in range(9):
+        attempts(stream.window(), 20)
+        attempts(stream.window(), 2, peers[number % 3], 5_432)
+        told += [found for found in stream.close() if found.severity is not Severity.INFO]
+    assert {len(found.peers) for found in told} <= {2, 3}
+    assert [entries.match(found, NOON) for found in told] == [None] * len(told)

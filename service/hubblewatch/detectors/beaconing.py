@@ -150,7 +150,7 @@ class Beaconing:
     ) -> Finding:
         subject = window.subject
         edge = beacon.edge
-        peers, evidence = shown_evidence(window, "attempts", lambda other: other == edge)
+        peers, evidence, unnamed = shown_evidence(window, "attempts", lambda other: other == edge)
         count = len(beacon.times) - 1
         return Finding(
             detector=self.name,
@@ -182,6 +182,7 @@ class Beaconing:
             key=str(edge),
             peers=peers,
             evidence=evidence,
+            unnamed=unnamed,
             pods=sorted(window.pods),
             protocol=edge.protocol,
             ports=[edge.port],

@@ -131,9 +131,9 @@ class ConnectivityErrors:
         share = failures / max(connections, failures)
         usual = 0.0 if estimate.state is BaselineState.COLD else estimate.usual
         low, high = estimate.quantile_range() if estimate.count else (0.0, 1.0)
-        peers, evidence = shown_evidence(window, "failed")
+        peers, evidence, unnamed = shown_evidence(window, "failed")
         if not evidence.edges:
-            peers, evidence = shown_evidence(window, "dropped")
+            peers, evidence, unnamed = shown_evidence(window, "dropped")
         critical = share >= settings.critical_share and failures >= settings.critical_failures
         kinds = [
             text
@@ -169,6 +169,7 @@ class ConnectivityErrors:
             score=estimate.deviation(bad[-1].failed),
             peers=peers,
             evidence=evidence,
+            unnamed=unnamed,
             pods=sorted(window.pods),
             baseline=str(estimate.state),
         )

@@ -24,8 +24,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hubblewatch.baseline.memory import Memory
 from hubblewatch.baseline.past import SubjectMemory
-from hubblewatch.detectors.destinations import group_of, is_outside
-from hubblewatch.detectors.finding import Finding, Reason, Severity, shown_evidence
+from hubblewatch.detectors.destinations import group_of, is_outside, split_edge
+from hubblewatch.detectors.finding import (
+    Finding,
+    Reason,
+    Severity,
+    shown_evidence,
+    with_earlier,
+)
 from hubblewatch.detectors.new_destinations import (
     NewDestination,
     Turnover,
@@ -128,11 +134,14 @@ class ExternalEgress:
     def _finding(self, window: ClosedWindow, past: SubjectMemory, case: _Case) -> Finding:
         subject = window.subject
         names = [new.name for new in case.news]
-        peers, evidence = shown_evidence(
+        peers, evidence, unnamed = shown_evidence(
             window,
             "attempts",
             lambda edge: is_outside(edge) and group_of(edge.workload) in names,
         )
+        edges = (edge for edge in map(split_edge, past.edges) if is_outside(edge))
+        earlier = [edge for edge in edges if group_of(edge.workload) in names]
+        peers, unnamed = with_earlier(peers, unnamed, earlier)
         count = len(names)
         before = (
             f"before it knew {case.known}" if case.known else "before it had none outside at all"
@@ -166,6 +175,7 @@ class ExternalEgress:
             score=case.surprise,
             peers=peers,
             evidence=evidence,
+            unnamed=unnamed,
             pods=sorted(window.pods),
             baseline=str(past.state),
         )

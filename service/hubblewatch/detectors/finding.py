@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 
 from msgspec import Struct, field
@@ -59,6 +59,13 @@ class Evidence(Struct, frozen=True):
     policies: list[str] = field(default_factory=list)
 
 
+class Unnamed(Struct, frozen=True):
+    """Whether a finding is about peers, or ports, that there was no room to name."""
+
+    peers: bool = False
+    ports: bool = False
+
+
 class Finding(Struct, frozen=True):
     """One detector's judgement on one subject in one closing.
 
@@ -81,6 +88,7 @@ class Finding(Struct, frozen=True):
     key: str = ""
     peers: list[PeerRef] = field(default_factory=list)
     evidence: Evidence = field(default_factory=Evidence)
+    unnamed: Unnamed = Unnamed()
     pods: list[str] = field(default_factory=list)
     verdict: str = ""
     """Verdict, protocol and ports narrow the command that shows the flows."""
@@ -101,11 +109,16 @@ class Finding(Struct, frozen=True):
 MAX_SHOWN = 10
 """Peers, edges, pods and flows named in one finding."""
 
+Shown = tuple[list[PeerRef], Evidence, Unnamed]
+
 
 def shown_evidence(
     window: ClosedWindow, outcome: str, keep: Callable[[EdgeKey], bool] = lambda _: True
-) -> tuple[list[PeerRef], Evidence]:
+) -> Shown:
     """Give the peers and evidence of the edges with attempts of that outcome, busiest first.
+
+    Where there are more than can be shown, the third part tells whether they are of other peers and
+    ports than those that are.
 
     ``outcome`` is a field of EdgeCounts: attempts, denied, audited, dropped or failed; or
     unsuccessful, which is denied, dropped and failed together. ``keep`` chooses edges.
@@ -117,7 +130,8 @@ def shown_evidence(
             if (count := _count_of(counts, outcome)) and keep(key)
         ),
         key=lambda edge: (-edge[0], edge[1]),
-    )[:MAX_SHOWN]
+    )
+    edges, others = edges[:MAX_SHOWN], [key for _, key, _ in edges[MAX_SHOWN:]]
     peers: dict[tuple[str, str], PeerRef] = {}
     for count, key, _ in edges:
         known = peers.get((key.namespace, key.workload))
@@ -131,7 +145,24 @@ def shown_evidence(
         ends = (key.peer, source) if inbound else (source, key.peer)
         texts.append(f"{ends[0]} -> {ends[1]}:{key.port}/{key.protocol} ({count})")
     flows = [counts.uuid for _, _, counts in edges if counts.uuid]
-    return list(peers.values()), Evidence(flows, texts, list(window.policies)[:MAX_SHOWN])
+    named = {port for peer in peers.values() for port in peer.ports}
+    unnamed = Unnamed(
+        any((key.namespace, key.workload) not in peers for key in others),
+        any(key.port not in named for key in others),
+    )
+    evidence = Evidence(flows, texts, list(window.policies)[:MAX_SHOWN])
+    return list(peers.values()), evidence, unnamed
+
+
+def with_earlier(
+    peers: list[PeerRef], unnamed: Unnamed, earlier: Iterable[EdgeKey]
+) -> tuple[list[PeerRef], Unnamed]:
+    """Add the peers of edges that a finding is about, though the window may not show them."""
+    known = {(peer.namespace, peer.workload) for peer in peers}
+    more = {edge[:2]: edge for edge in earlier if edge[:2] not in known}
+    added = [PeerRef(edge.workload, edge.namespace, [edge.port]) for edge in more.values()]
+    is_cut = len(added) > MAX_SHOWN
+    return peers + added[:MAX_SHOWN], Unnamed(unnamed.peers or is_cut, unnamed.ports or is_cut)
 
 
 def _count_of(counts: EdgeCounts, outcome: str) -> int:

@@ -21,10 +21,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hubblewatch.baseline.memory import Memory
 from hubblewatch.baseline.past import TRIAL_WINDOWS, SubjectMemory, split_trial
-from hubblewatch.detectors.finding import Finding, Reason, Severity, shown_evidence
+from hubblewatch.detectors.finding import Finding, Reason, Severity, Unnamed, shown_evidence
 from hubblewatch.detectors.wording import listed, name_of, span_of
 from hubblewatch.window.closed import INBOUND, ClosedWindow
 from hubblewatch.window.closing import Closing
+
+_PORTS_SHOWN = 5
 
 
 class HostSweepSettings(BaseModel):
@@ -97,7 +99,10 @@ class HostSweep:
     def _finding(self, window: ClosedWindow, past: SubjectMemory, sweep: _Sweep) -> Finding:
         subject = window.subject
         edges = {e for c, e in window.refused.items() if c.port in sweep.ports}
-        peers, evidence = shown_evidence(window, "unsuccessful", edges.__contains__)
+        peers, evidence, unnamed = shown_evidence(window, "unsuccessful", edges.__contains__)
+        ports = sorted(sweep.ports)
+        if len(ports) > _PORTS_SHOWN:
+            unnamed = Unnamed(unnamed.peers, True)
         number = len(sweep.addresses)
         return Finding(
             detector=self.name,
@@ -129,7 +134,8 @@ class HostSweep:
             score=number / self._settings.addresses,
             peers=peers,
             evidence=evidence,
+            unnamed=unnamed,
             pods=sorted(window.pods),
-            ports=sorted(sweep.ports)[:5],
+            ports=ports[:_PORTS_SHOWN],
             baseline=str(past.state),
         )

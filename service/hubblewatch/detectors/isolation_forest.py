@@ -30,6 +30,7 @@ from hubblewatch.detectors.finding import (
     PeerRef,
     Reason,
     Severity,
+    Unnamed,
     shown_evidence,
 )
 from hubblewatch.detectors.wording import from_whom, listed, name_of, span_of
@@ -138,7 +139,7 @@ class IsolationForest:
         grown: list[EdgeKey],
     ) -> Finding:
         subject = window.subject
-        whom, peers, evidence = _contacts(window, past, frozenset(grown))
+        whom, peers, evidence, unnamed = _contacts(window, past, frozenset(grown))
         shown = _FEATURES_BY_NAME
         texts = [_told(shown[reason.feature], reason) for reason in reasons[:4]]
         return Finding(
@@ -169,6 +170,7 @@ class IsolationForest:
             score=score,
             peers=peers,
             evidence=evidence,
+            unnamed=unnamed,
             pods=sorted(window.pods),
             baseline=str(past.state),
             model=model.label,
@@ -178,15 +180,15 @@ class IsolationForest:
 
 def _contacts(
     window: ClosedWindow, past: SubjectMemory, grown: frozenset[EdgeKey]
-) -> tuple[str, list[PeerRef], Evidence]:
+) -> tuple[str, list[PeerRef], Evidence, Unnamed]:
     """Give the contacts worth a look: the first ones, else those that grew, else the busiest."""
     known = past.edges
     new = frozenset(edge for edge in window.edges if str(edge) not in known)
     for whom, chosen in (("Its first contacts", new), ("More than usual goes to", grown)):
         if chosen:
-            peers, evidence = shown_evidence(window, "attempts", chosen.__contains__)
+            peers, evidence, unnamed = shown_evidence(window, "attempts", chosen.__contains__)
             if evidence.edges:
-                return whom, peers, evidence
+                return whom, peers, evidence, unnamed
     return "Its busiest contacts", *shown_evidence(window, "attempts")
 
 

@@ -169,7 +169,9 @@ class NamespaceSprawl:
     def _finding(self, window: ClosedWindow, past: SubjectMemory, sprawl: _Sprawl) -> Finding:
         subject = window.subject
         new = set(sprawl.new)
-        peers, evidence = shown_evidence(window, "attempts", lambda edge: edge.namespace in new)
+        peers, evidence, unnamed = shown_evidence(
+            window, "attempts", lambda edge: edge.namespace in new
+        )
         shown = {peer.namespace for peer in peers}
         peers += [PeerRef("", name) for name in sprawl.new if name not in shown]
         span = "the last hour" if sprawl.hours == 1 else f"the last {sprawl.hours} hours"
@@ -207,6 +209,7 @@ class NamespaceSprawl:
             score=len(new) / max(sprawl.expected, 1.0),
             peers=peers[:_MAX_SHOWN],
             evidence=evidence,
+            unnamed=unnamed,
             pods=sorted(window.pods),
             baseline=str(past.state),
         )

@@ -27,7 +27,7 @@ from hubblewatch.baseline.memory import Memory
 from hubblewatch.baseline.past import SubjectMemory
 from hubblewatch.baseline.subjects import Subjects
 from hubblewatch.detectors.destinations import APISERVER, is_metadata, is_outside, split_edge
-from hubblewatch.detectors.finding import Finding, Reason, Severity, shown_evidence
+from hubblewatch.detectors.finding import Finding, Reason, Severity, shown_evidence, with_earlier
 from hubblewatch.detectors.novelty import (
     AT_ONCE_WINDOWS,
     DAY,
@@ -245,7 +245,8 @@ class NewEdge:
     def _finding(self, window: ClosedWindow, past: SubjectMemory, case: _Case) -> Finding:
         subject = window.subject
         new = {arrival.edge.peer for arrival in case.arrivals}
-        peers, evidence = shown_evidence(window, "attempts", lambda edge: edge.peer in new)
+        peers, evidence, unnamed = shown_evidence(window, "attempts", lambda edge: edge.peer in new)
+        peers, unnamed = with_earlier(peers, unnamed, (arrival.edge for arrival in case.arrivals))
         names = [str(arrival.edge) for arrival in case.arrivals]
         count = len(names)
         total = sum(arrival.weight for arrival in case.arrivals)
@@ -277,6 +278,7 @@ class NewEdge:
             score=total,
             peers=peers,
             evidence=evidence,
+            unnamed=unnamed,
             pods=sorted(window.pods),
             ports=sorted({arrival.edge.port for arrival in case.arrivals}),
             baseline=str(past.state),

@@ -113,7 +113,7 @@ class PolicyDenials:
     def _finding(self, window: ClosedWindow, case: _Case, estimate: Estimate) -> Finding:
         subject = window.subject
         low, high = estimate.quantile_range() if estimate.count else (0.0, 1.0)
-        peers, evidence = shown_evidence(window, "denied")
+        peers, evidence, unnamed = shown_evidence(window, "denied")
         first = evidence.edges[0] if evidence.edges else name_of(subject)
         named = (
             f"denied by {listed(evidence.policies)}"
@@ -146,6 +146,7 @@ class PolicyDenials:
             score=estimate.deviation(window.denied),
             peers=peers,
             evidence=evidence,
+            unnamed=unnamed,
             pods=sorted(window.pods),
             verdict="DROPPED",
             baseline=str(estimate.state),

@@ -28,6 +28,7 @@ from hubblewatch.detectors.finding import (
     PeerRef,
     Reason,
     Severity,
+    Unnamed,
     shown_evidence,
 )
 from hubblewatch.detectors.wording import counted, listed, name_of, span_of
@@ -97,10 +98,13 @@ class PortScan:
         inbound = subject.direction == INBOUND
         addresses = {scan.address for scan in scans}
         edges = {e for contact, e in window.refused.items() if contact.address in addresses}
-        peers, evidence = shown_evidence(window, "unsuccessful", edges.__contains__)
+        peers, evidence, unnamed = shown_evidence(window, "unsuccessful", edges.__contains__)
         scanned = _peer_at(window, scan.address)
         if inbound:
             peers = [PeerRef(s.address, "", sorted(s.ports)[:MAX_SHOWN]) for s in scans[:MAX_SHOWN]]
+            unnamed = Unnamed(
+                len(scans) > MAX_SHOWN, any(len(each.ports) > MAX_SHOWN for each in scans)
+            )
             who = f"{scan.address} tried {counted(len(scan.ports), 'port')} of {name_of(subject)}"
         else:
             who = f"{name_of(subject)} tried {counted(len(scan.ports), 'port')} of {scanned}"
@@ -131,6 +135,7 @@ class PortScan:
             score=len(scan.ports) / self._settings.ports,
             peers=peers,
             evidence=evidence,
+            unnamed=unnamed,
             pods=sorted(window.pods),
             baseline=str(past.state),
         )

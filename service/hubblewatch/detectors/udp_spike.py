@@ -174,7 +174,7 @@ class UdpSpike:
     ) -> Finding:
         subject = window.subject
         lookups = window.udp_dns > window.udp / 2
-        peers, evidence = shown_evidence(
+        peers, evidence, unnamed = shown_evidence(
             window,
             "attempts",
             lambda edge: edge.protocol == "udp" and (edge.port == _DNS_PORT) == lookups,
@@ -213,6 +213,7 @@ class UdpSpike:
             score=estimate.deviation(udp),
             peers=peers,
             evidence=evidence,
+            unnamed=unnamed,
             pods=sorted(window.pods),
             protocol="udp",
             ports=ports,

@@ -43,8 +43,9 @@ class Suppression(Struct, frozen=True, kw_only=True):
 
     Texts are shell-style patterns, upper and lower case differ. ``peer`` is matched against
     ``namespace/workload``, or the name or address of a peer outside; it and ``ports`` must match
-    all that the finding names, so that an entry for one peer never hides another one. Times are
-    epoch seconds: it holds from ``start`` until before ``end``, and never from ``expires`` on.
+    all that the finding is about, so that an entry for one peer never hides another one: where it
+    is about more than it has room to name, they match nothing. Times are epoch seconds: it holds
+    from ``start`` until before ``end``, and never from ``expires`` on.
     """
 
     name: str
@@ -76,16 +77,19 @@ class Suppression(Struct, frozen=True, kw_only=True):
             _matches(self.detector, finding.detector)
             and _matches(self.namespace, subject.namespace)
             and _matches(self.workload, subject.workload)
-            and (not self.peer or self._covers_peers(finding.peers))
+            and (not self.peer or self._covers_peers(finding))
             and (not self.ports or self._covers_ports(finding))
         )
 
-    def _covers_peers(self, peers: Sequence[PeerRef]) -> bool:
-        return bool(peers) and all(fnmatchcase(_peer_name(peer), self.peer) for peer in peers)
+    def _covers_peers(self, finding: Finding) -> bool:
+        peers = finding.peers
+        if not peers or finding.unnamed.peers:
+            return False
+        return all(fnmatchcase(_peer_name(peer), self.peer) for peer in peers)
 
     def _covers_ports(self, finding: Finding) -> bool:
         ports = {*finding.ports, *(port for peer in finding.peers for port in peer.ports)}
-        return bool(ports) and ports <= self.ports
+        return bool(ports) and not finding.unnamed.ports and ports <= self.ports
 
 
 class Suppressions:

@@ -79,13 +79,17 @@ class Listed:
 
 
 def exporter(
-    memory: Memory, rejects: Rejects | None = None, wall_clock: Callable[[], float] = time.time
+    memory: Memory,
+    rejects: Rejects | None = None,
+    wall_clock: Callable[[], float] = time.time,
+    steady: Callable[[], float] | None = None,
 ) -> Exporter:
     refused = rejects or Rejects(time.monotonic)
     router = Router(PARTITIONS, PulseSettings("test"), refused.take)
     envelopes = Envelopes(PARTITIONS, time.monotonic, refused.take, max_age_seconds=0.05)
     redaction = Redaction(RedactionSettings().labels)
-    return Exporter(router, envelopes, memory, refused, TOPICS, redaction, wall_clock)
+    clocks = wall_clock, steady or time.monotonic
+    return Exporter(router, envelopes, memory, refused, TOPICS, redaction, *clocks)
 
 
 async def test_all_lines_are_published_and_the_last_window_closes() -> None:
@@ -158,6 +162,24 @@ async def test_a_live_source_beats_by_the_clock_and_never_closes_what_may_come()
     beats = [line.heartbeat for line in memory.lines() if line.heartbeat is not None]
     assert sorted({beat.sequence for beat in beats}) == [1, 2, 3, 4]
     assert beats[-1].watermark == "2026-03-02T07:59:54Z"
+
+
+async def test_a_clock_that_jumps_ahead_for_a_moment_makes_no_flow_late() -> None:
+    memory = Memory()
+    now = [START + 2.0, 100.0]
+    one = exporter(memory, wall_clock=lambda: now[0], steady=lambda: now[1])
+    source = Listed([[flow(at=float(second))] for second in range(1, 12)], 0.06, is_live=True)
+    source.complete_through_ns = (START + 36_000) * 1_000_000_000
+    stop = asyncio.Event()
+    running = asyncio.create_task(one.run(source, stop))
+    for second in range(11):
+        now[:] = START + 2.0 + second + (21_600.0 if second in (2, 3) else 0), 100.0 + second
+        await asyncio.sleep(0.06)
+    stop.set()
+    await running
+    assert one.router.counts.late == 0
+    beats = [line.heartbeat.watermark for line in memory.lines() if line.heartbeat is not None]
+    assert "2026-03-02T08:00" <= max(beats) < "2026-03-02T08:01"
 
 
 async def test_a_live_source_is_believed_no_further_than_it_came() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,6 +78,25 @@ def test_no_window_closes_while_hubble_is_away(observer: Observer) -> None:
     assert watching.watch.pipeline.counts.late == 0
     attempts = [sum(closed.closing.attempts.values()) for closed in watching.closed]
     assert attempts == [30, 30, 30, 0, 0, 0]
+
+
+def test_a_clock_that_jumps_ahead_for_a_moment_closes_nothing(observer: Observer) -> None:
+    clock = Clock(0)
+    with Watching(observer, clock) as watching:
+        watching.until(lambda: watching.watch.stream.counts.connected)
+        served(observer, quiet(0))
+        watching.until(lambda: watching.watch.pipeline.newest is not None)
+        clock.ahead = 21_600
+        watching.until(lambda: watching.watch.stream.complete_through_ns > clock() - 60 * 10**9)
+        time.sleep(0.3)
+        clock.ahead = 0
+        clock.at = 60
+        newest = served(observer, quiet(1))
+        watching.until(lambda: watching.watch.pipeline.newest == newest)
+        clock.at = 200
+        watching.until(lambda: 1 in watching.windows)
+    assert watching.watch.pipeline.counts.late == 0
+    assert watching.windows[:2] == [0, 1]
 
 
 def test_a_restart_forgets_no_incident_and_no_baseline(observer: Observer, state: Path) -> None:

@@ -27,13 +27,14 @@ ABOUT = About("default", 60)
 
 
 class Clock:
-    """Seconds after START, as nanoseconds of the day."""
+    """Seconds after START, as nanoseconds of the day; ``ahead`` is by how much it is wrong."""
 
     def __init__(self, at: float = 0.0) -> None:
         self.at = at
+        self.ahead = 0.0
 
     def __call__(self) -> int:
-        return round((START + self.at) * SECOND_NS)
+        return round((START + self.at + self.ahead) * SECOND_NS)
 
 
 def served(observer: Observer, lines: Iterable[bytes], until: float = 1e9) -> int:
@@ -86,7 +87,7 @@ class Watching:
         self.closed: list[Closed] = []
         self.error: BaseException | None = None
         self._state = None if state is None else StateFile(state, ABOUT)
-        self.watch = HubbleWatch(settings_for(observer), self._state, clock)
+        self.watch = HubbleWatch(settings_for(observer), self._state, clock, pace=lambda: clock.at)
         self._observers = [self, *observers(self.watch)]
         self._thread = threading.Thread(target=self._run, daemon=True)
 

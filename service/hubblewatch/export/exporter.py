@@ -15,6 +15,7 @@ from hubblewatch.flow.redact import Redaction
 from hubblewatch.kafka.envelope import HEADERS, Envelope, Envelopes
 from hubblewatch.kafka.router import Router
 from hubblewatch.kafka.topics import TopicNames
+from hubblewatch.window.pace import Pace
 
 TICK_SECONDS = 0.05
 STOP_SECONDS = 6.0
@@ -52,7 +53,8 @@ class Publishes(Protocol):
 class Exporter:
     """Runs one source through ``redaction``, ``router``, ``envelopes`` and ``publisher``, once.
 
-    ``wall_clock`` gives seconds since the epoch and moves a live source's event time on.
+    ``wall_clock`` gives seconds since the epoch and moves a live source's event time on, no faster
+    than ``steady`` goes, a clock in seconds that never jumps.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Exporter:
         topics: TopicNames,
         redaction: Redaction,
         wall_clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self.router = router
         self.rejects = rejects
@@ -76,6 +79,7 @@ class Exporter:
         self._topics = topics
         self._redaction = redaction
         self._wall_clock = wall_clock
+        self._pace = Pace(wall_clock, steady)
         self._outbox: deque[_Record] = deque()
         self._handed_in = 0
         self._confirmation: Confirmation | None = None
@@ -123,7 +127,8 @@ class Exporter:
             async with self._order:
                 through = source.complete_through_ns // 1_000_000_000 if source.is_live else 0
                 if through:
-                    self.router.reach(min(int(self._wall_clock()), through))
+                    second = min(int(self._wall_clock()), through)
+                    self.router.reach(self._pace.bounded(second, self.router.newest_flow))
                     await self._send(self._envelopes.add(self.router.drain()))
                 await self._send(self._envelopes.due())
                 await self._mark(False)

@@ -59,6 +59,8 @@ class Router:
         self._routed: list[list[Line]] = [[] for _ in range(partitions)]
         self._announced: dict[int, set[tuple[str, int]]] = {}
         self._seconds = SecondsCache()
+        self.newest_flow: int | None = None
+        """Event time of the newest flow that was believed, about: of the last ones of batches."""
 
     @property
     def is_holding(self) -> bool:
@@ -82,7 +84,7 @@ class Router:
         window_start = window_end = 0
         flows = nobodys = late = 0
         is_late = is_answered = False
-        number = NEVER
+        number = last = NEVER
         nodes = pulse.nodes(0)
         for line in lines:
             flow = line.flow
@@ -121,6 +123,7 @@ class Router:
             elif flow.is_reply or flow.reply:
                 is_answered = True
             flows += 1
+            last = second
             nodes[flow.node_name or line.node_name] += 1
             source = flow.source
             destination = flow.destination
@@ -140,6 +143,8 @@ class Router:
             routed[partition].append(line)
         if is_answered:
             pulse.answered.add(number)
+        if flows and (self.newest_flow is None or last > self.newest_flow):
+            self.newest_flow = last
         self.counts.flows += flows
         self.counts.nobodys += nobodys
         self.counts.late += late

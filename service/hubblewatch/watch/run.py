@@ -15,6 +15,7 @@ from hubblewatch.settings import Settings
 from hubblewatch.source.hubble.stream import HubbleStream
 from hubblewatch.watch.beginning import Beginning, closing_records, go_on
 from hubblewatch.watch.store import StateFile
+from hubblewatch.window.pace import Pace
 
 SECOND_NS = 1_000_000_000
 
@@ -35,7 +36,8 @@ class HubbleWatch:
     """Drives one pipeline with one live Hubble until ``stop`` is asked for.
 
     Without ``state`` nothing is remembered over a restart. ``clock_ns`` is the time of day,
-    ``steady`` a clock in seconds that never jumps. Raises ConfigurationError where settings, the
+    ``steady`` a clock in seconds that never jumps, by which a quiet cluster's event time goes on at
+    most. Raises ConfigurationError where settings, the
     file of suppressions or the state are wrong.
     """
 
@@ -45,6 +47,7 @@ class HubbleWatch:
         state: StateFile | None = None,
         clock_ns: Callable[[], int] = time.time_ns,
         steady: Callable[[], float] = time.monotonic,
+        pace: Callable[[], float] | None = None,
     ) -> None:
         self.state = state
         self.model = open_model(settings, steady)
@@ -64,6 +67,7 @@ class HubbleWatch:
             since_ns=self.beginning.since_ns,
             rates=self.beginning.rates,
         )
+        self._pace = Pace(lambda: clock_ns() / SECOND_NS, pace or steady)
         self._is_stopping = False
 
     def stop(self) -> None:
@@ -83,7 +87,8 @@ class HubbleWatch:
                 complete = self.stream.complete_through_ns // SECOND_NS
                 if complete:
                     # A quiet cluster's windows close too, but never beyond what Hubble gave.
-                    closed += self.pipeline.quiet_until(complete)
+                    paced = self._pace.bounded(complete, self.pipeline.newest)
+                    closed += self.pipeline.quiet_until(paced)
                 self._hand_on(closed, observers)
                 for observer in observers:
                     observer.tick()

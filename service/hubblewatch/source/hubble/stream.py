@@ -250,7 +250,10 @@ class HubbleStream:
         assert watch.answered_at is not None
         settings = self.settings
         if now - watch.answered_at <= settings.check_seconds + settings.check_timeout_seconds:
-            self._complete_ns = max(self._complete_ns, now_ns - _latency_ns(watch))
+            reached_ns = now_ns - _latency_ns(watch)
+            # Back only from a time that is still to come: the clock was ahead, and was set right.
+            is_true = self._complete_ns <= now_ns
+            self._complete_ns = max(self._complete_ns, reached_ns) if is_true else reached_ns
 
     def _channel(self) -> tuple[grpc.Channel, Metadata]:
         try:

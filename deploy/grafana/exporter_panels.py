@@ -74,11 +74,17 @@ def exporter_panels() -> list[Placed]:
             8,
             7,
             series(
-                "Connected to Hubble",
-                "1 while Hubble answers; reconnects in the last quarter of an hour, by reason.",
+                "Connected to Hubble and Kafka",
+                "1 while Hubble answers, and while a producer is at work; reconnects to Hubble in "
+                "the last quarter of an hour, by reason.",
                 [
                     Query(
-                        f"max by (instance) (hubblewatch_source_connected{{{C}}})", "{{instance}}"
+                        f"max by (instance) (hubblewatch_source_connected{{{C}}})",
+                        "Hubble: {{instance}}",
+                    ),
+                    Query(
+                        f"max by (instance) (hubblewatch_exporter_kafka_connected{{{C}}})",
+                        "Kafka: {{instance}}",
                     ),
                     Query(
                         "sum by (reason) "

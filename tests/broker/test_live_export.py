@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.broker.test_export import PARTITIONS, exported, exporting
+from tests.export.test_serving import got
 from tests.source.hubble.observer import Observer, loss_now
 
 from hubblewatch.flow.schema import Line
@@ -72,5 +73,26 @@ async def test_what_hubble_has_while_kafka_is_waited_for_is_exported(kafka_setti
         observer.add("while", "waiting")
         await apply_topics(kafka_settings)
         await lines_when(kafka_settings, lambda lines: uuids(lines) == {"while", "waiting"})
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 15) == 0
+
+
+async def test_it_is_ready_once_kafka_is_there_and_tells_that_it_is_connected(
+    kafka_settings, observer
+):
+    async with exporting(kafka_settings, "--serve") as process:
+        line = b""
+        while b"serving http://" not in line:
+            line = await asyncio.wait_for(process.stderr.readline(), 30)
+        address = line.decode().split("http://")[1].strip()
+        assert (await asyncio.to_thread(got, address, "/readyz"))[0] == 503
+        await apply_topics(kafka_settings)
+        end = time.monotonic() + 30
+        connected = "hubblewatch_exporter_kafka_connected 1.0"
+        while connected not in (await asyncio.to_thread(got, address, "/metrics"))[1]:
+            assert time.monotonic() < end, "no producer is at work"
+            await asyncio.sleep(0.2)
+        assert (await asyncio.to_thread(got, address, "/readyz"))[0] == 200
+        assert (await asyncio.to_thread(got, address, "/healthz"))[0] == 200
         process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(process.wait(), 15) == 0

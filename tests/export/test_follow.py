@@ -71,7 +71,8 @@ async def test_metrics_of_the_files_are_served_and_a_missing_file_is_not_unhealt
     agent = Agent(tmp_path / "events.log")
     one, source, stop = exporter(Memory()), followed(agent), asyncio.Event()
     publisher = Publisher(KafkaSettings(), ("flows",))
-    served = ServedExport(one, publisher, ServeSettings(port=0), source)
+    served = ServedExport(ServeSettings(port=0))
+    served.begin(one, publisher, source)
     running = asyncio.create_task(one.run(source, stop))
     with served.served():
         await until(lambda: source.counts.waiting == 1)

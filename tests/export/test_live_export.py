@@ -99,7 +99,8 @@ async def test_the_source_is_shown_and_a_hubble_that_is_away_is_not_unhealthy(
 ) -> None:
     one, source, stop = exporter(Memory()), live(observer), asyncio.Event()
     publisher = Publisher(KafkaSettings(), ("flows",))
-    served = ServedExport(one, publisher, ServeSettings(port=0), source)
+    served = ServedExport(ServeSettings(port=0))
+    served.begin(one, publisher, source)
     running = asyncio.create_task(one.run(source, stop))
     with served.served():
         await until(lambda: bool(observer.requests))

@@ -34,6 +34,13 @@ def test_what_waits_is_what_was_told_last() -> None:
     assert registry.get_sample_value(f"{PREFIX}pending_bytes") == 20
 
 
+def test_no_producer_is_at_work_before_it_is_told_so() -> None:
+    assert told().get_sample_value(f"{PREFIX}kafka_connected") == 0
+    connected = ExporterCounts(kafka_connected=True)
+    assert told(connected).get_sample_value(f"{PREFIX}kafka_connected") == 1
+    assert told(connected, ExporterCounts()).get_sample_value(f"{PREFIX}kafka_connected") == 0
+
+
 def test_counters_begin_at_zero_and_there_is_no_newest_event_before_the_first() -> None:
     registry = told()
     assert registry.get_sample_value(f"{PREFIX}records_total") == 0

@@ -59,6 +59,7 @@ def _registries() -> Iterator[CollectorRegistry]:
                 bytes=900,
                 latency_seconds=0.5,
                 pending_records=1,
+                kafka_connected=True,
                 newest_event=now,
             )
         )

@@ -1,4 +1,4 @@
-"""What ``hubblewatch export`` does: opens the source, waits for Kafka, exports, sums up."""
+"""What ``hubblewatch export`` does: serves, waits for Kafka, opens the source, exports, sums up."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from hubblewatch.kafka.probe import Cluster, wait_for_kafka
 from hubblewatch.kafka.publisher import ABANDON_SECONDS
 from hubblewatch.kafka.pulse import PulseSettings
 from hubblewatch.kafka.router import Router
-from hubblewatch.kafka.topics import topic_names
+from hubblewatch.kafka.topics import TopicNames, topic_names
 from hubblewatch.settings import FollowSettings, Settings
 from hubblewatch.source.export_file.live import FollowedFiles
 from hubblewatch.source.hubble.live import LiveSource
@@ -102,10 +102,26 @@ class Command:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
         limit_logs()
-        topics = topic_names(self._settings.kafka)
-        cluster = await self._found((topics.flows, topics.rejects), stop)
-        if cluster is None:
-            return False
+        with ExitStack() as stack:
+            served: ServedExport | None = None
+            if self._wishes.serves:
+                # From before Kafka is waited for: probes and scrapes do not wait that long.
+                served = ServedExport(self._settings.serve)
+                stack.enter_context(served.served())
+                self._errors.print(f"serving http://{served.address}", highlight=False)
+            topics = topic_names(self._settings.kafka)
+            cluster = await self._found((topics.flows, topics.rejects), stop)
+            if cluster is None:
+                return False
+            return await self._export_to(cluster, topics, stop, served)
+
+    async def _export_to(
+        self,
+        cluster: Cluster,
+        topics: TopicNames,
+        stop: asyncio.Event,
+        served: ServedExport | None,
+    ) -> bool:
         rejects = self._rejects
         partitions = cluster.topics[topics.flows].partitions
         window, export = self._settings.window, self._settings.export
@@ -134,13 +150,10 @@ class Command:
             source = PacedSource(source, self._speed)
         begin = time.monotonic()
         publisher.start()
-        with ExitStack() as stack:
-            if self._wishes.serves:
-                served = ServedExport(exporter, publisher, self._settings.serve, live, spool)
-                stack.enter_context(served.served())
-                self._errors.print(f"serving http://{served.address}", highlight=False)
-            shows = not (self._wishes.quiet or self._is_live) and self._errors.is_terminal
-            stack.enter_context(shown_progress(self._errors, self._recordings, exporter, shows))
+        if served is not None:
+            served.begin(exporter, publisher, live, spool)
+        shows = not (self._wishes.quiet or self._is_live) and self._errors.is_terminal
+        with shown_progress(self._errors, self._recordings, exporter, shows):
             try:
                 is_whole = await exporter.run(source, stop, self._wishes.closes_last)
             finally:

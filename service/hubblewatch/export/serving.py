@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry
 
@@ -23,49 +24,50 @@ from hubblewatch.settings import ServeSettings
 from hubblewatch.source.export_file.live import FollowedFiles
 from hubblewatch.source.hubble.live import LiveSource
 
-COMPONENT = "publisher"
+LOOP = "event-loop"
+PUBLISHER = "publisher"
 SOURCE = "source"
 OBSERVE_SECONDS = 1.0
 
 
-class ServedExport:
-    """Shows an export to those who ask over HTTP; it is unhealthy when records wait and none moves.
+class _Export(NamedTuple):
+    """What is at work once Kafka is there."""
 
-    So it is when the thread that reads ``live`` is stuck. A Hubble that is away is not unhealthy:
-    a restart would not bring it back, and would forget from where to go on.
+    exporter: Exporter
+    publisher: Publisher | SpoolingPublisher
+    live: LiveSource | FollowedFiles | None
+    spool: SpoolCounts | None
+
+
+class ServedExport:
+    """Shows an export to those who ask over HTTP, from before Kafka is waited for.
+
+    It is unhealthy when a restart may help: when the event loop hangs, a producer that should have
+    been replaced, or the thread that reads. A Kafka or Hubble that is away is not unhealthy: a
+    restart would not bring it back, and would forget what waits in memory and from where to go on.
 
     The counts are taken in the event loop each second, so a scrape never reads them half written.
+    ``clock`` is monotonic seconds.
     """
 
     def __init__(
-        self,
-        exporter: Exporter,
-        publisher: Publisher | SpoolingPublisher,
-        settings: ServeSettings,
-        live: LiveSource | FollowedFiles | None = None,
-        spool: SpoolCounts | None = None,
+        self, settings: ServeSettings, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._exporter = exporter
-        self._publisher = publisher
-        self._live = live
-        self._spool = spool
-        registry = CollectorRegistry()
+        self._export: _Export | None = None
+        self._registry = CollectorRegistry()
         self._families = ExporterFamilies(
-            registry, version=__version__, watermark_lag=self._watermark_lag
+            self._registry, version=__version__, watermark_lag=self._watermark_lag
         )
         self._source: SourceFamilies | FileFamilies | None = None
-        if isinstance(live, FollowedFiles):
-            self._source = FileFamilies(registry, live, time.time)
-        elif live is not None:
-            self._source = SourceFamilies(registry, live, time.time)
-        self._spool_families = None if spool is None else SpoolFamilies(registry, time.time)
-        self._health = Health(time.monotonic)
-        answers = Answers(registry, self._health, AlertBoard())
+        self._spool: SpoolFamilies | None = None
+        self._health = Health(clock)
+        # It must always move, so it always has something to do.
+        self._health.lag(LOOP, 1)
+        answers = Answers(self._registry, self._health, AlertBoard())
         self._server = Server(answers, settings.host, settings.port)
         host = settings.host
         self.address = f"{f'[{host}]' if ':' in host else host}:{self._server.port}"
         """Where it listens, as host:port."""
-        self._records = 0
         self._taken = 0
 
     @contextmanager
@@ -74,15 +76,35 @@ class ServedExport:
         observing = asyncio.create_task(self._observe_for_ever())
         try:
             with self._server:
-                self._health.set_ready()
                 yield
         finally:
             observing.cancel()
 
+    def begin(
+        self,
+        exporter: Exporter,
+        publisher: Publisher | SpoolingPublisher,
+        live: LiveSource | FollowedFiles | None = None,
+        spool: SpoolCounts | None = None,
+    ) -> None:
+        """Kafka is there: show this export from now on, and be ready. To be called once."""
+        if isinstance(live, FollowedFiles):
+            self._source = FileFamilies(self._registry, live, time.time)
+        elif live is not None:
+            self._source = SourceFamilies(self._registry, live, time.time)
+        if spool is not None:
+            self._spool = SpoolFamilies(self._registry, time.time)
+        self._export = _Export(exporter, publisher, live, spool)
+        self.observe()
+        self._health.set_ready()
+
     def observe(self) -> None:
         """Bring metrics and health up to date."""
-        exporter, counts = self._exporter, self._publisher.counts
-        newest = exporter.router.pulse.newest
+        self._health.progress(LOOP)
+        if self._export is None:
+            return
+        exporter, publisher, live, spool = self._export
+        counts, newest = publisher.counts, exporter.router.pulse.newest
         self._families.observe(
             ExporterCounts(
                 lines=exporter.lines,
@@ -97,28 +119,29 @@ class ServedExport:
                 replacements=counts.replacements,
                 pending_records=counts.pending_records,
                 pending_bytes=counts.pending_bytes,
+                kafka_connected=publisher.is_connected,
                 newest_event=float(newest) if newest > 0 else None,
             )
         )
-        if self._spool is not None and self._spool_families is not None:
-            self._spool_families.observe(self._spool)
-        # What goes to the spool moves too: a restart would not bring Kafka back.
-        moved = counts.records + (self._spool.spooled if self._spool is not None else 0)
-        if moved > self._records:
-            self._records = moved
-            self._health.progress(COMPONENT)
-        self._health.lag(COMPONENT, counts.pending_records)
-        if self._live is not None and self._source is not None:
+        if spool is not None and self._spool is not None:
+            self._spool.observe(spool)
+        overdue = publisher.overdue
+        self._health.lag(PUBLISHER, overdue)
+        if not overdue:
+            self._health.progress(PUBLISHER)
+        if live is not None and self._source is not None:
             self._source.observe()
-            if self._live.taken > self._taken:
-                self._taken = self._live.taken
+            if live.taken > self._taken:
+                self._taken = live.taken
                 self._health.progress(SOURCE)
-            # While Kafka does not take records none are read, and that is the publisher's trouble.
+            # While Kafka does not take records none are read, and no restart helps against that.
             self._health.lag(SOURCE, 0 if counts.pending_records else 1)
 
     def _watermark_lag(self) -> float | None:
-        pulse = self._exporter.router.pulse
-        if self._live is None or pulse.newest <= 0:
+        if self._export is None:
+            return None
+        pulse = self._export.exporter.router.pulse
+        if self._export.live is None or pulse.newest <= 0:
             return None
         return max(0.0, time.time() - (pulse.newest - pulse.settings.lateness))
 

@@ -37,6 +37,9 @@ MAX_BATCH_BYTES = 1 << 20
 LINGER_MS = 5
 STOP_SECONDS = 10.0
 ABANDON_SECONDS = 3.0
+LONGEST_LOOK_SECONDS = 10.0
+"""Between two looks for a producer that hangs, so that it is given up before it counts as stuck."""
+
 HEALTHY_AFTER_SECONDS = 30.0
 """A producer that worked for so long has its failures counted anew."""
 
@@ -100,7 +103,9 @@ class Publisher:
         self._room.set()
         self._empty = asyncio.Event()
         self._empty.set()
-        self._failure: asyncio.Future[None] | None = None
+        self._is_connected = False
+        self._began: float | None = None
+        """When the present producer had started; None again once it is given up in order."""
         self._work: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -151,6 +156,19 @@ class Publisher:
         """Wait until ``publish`` does not wait; raises as publish."""
         while not self._room.is_set():
             await self._unless_ended(self._room)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether a producer is at work; not while Kafka is waited for."""
+        return self._is_connected
+
+    @property
+    def overdue(self) -> int:
+        """How many records wait for a producer that should have been given up for its silence.
+
+        That is none while Kafka is waited for, however many wait and however long.
+        """
+        return len(self._pending) if self._silence() > self._silent_seconds else 0
 
     def waiting(self) -> list[Pending]:
         """Give what Kafka has not acknowledged, in order: all after the ``delivered`` first."""
@@ -228,11 +246,12 @@ class Publisher:
             max_request_size=2 * MAX_BATCH_BYTES,
         )
         pace(producer.client)
-        failure = self._failure = asyncio.get_running_loop().create_future()
+        failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(self._settings.request_timeout_seconds):
                 await producer.start()
             self._unsent = len(self._pending)
+            self._began, self._is_connected = self._clock(), True
             sending = asyncio.create_task(self._send(producer, failure))
             watching = asyncio.create_task(self._watch())
             tasks = {sending, watching, asyncio.ensure_future(failure)}
@@ -244,10 +263,13 @@ class Publisher:
                 sending.cancel()
                 watching.cancel()
         finally:
-            self._failure = None
+            self._is_connected = False
             if failure.done():
                 failure.exception()
-            await _abandon(producer)
+            try:
+                await _abandon(producer)
+            finally:
+                self._began = None
 
     async def _send(self, producer: AIOKafkaProducer, failure: asyncio.Future[None]) -> None:
         while True:
@@ -297,13 +319,17 @@ class Publisher:
 
     async def _watch(self) -> None:
         """Raise TimeoutError when the oldest record has been under way for too long."""
-        begin = self._clock()
         while True:
-            await asyncio.sleep(self._silent_seconds / 10)
-            if self._pending:
-                waiting = self._clock() - max(begin, self._pending[0].since)
-                if waiting > self._silent_seconds:
-                    raise TimeoutError(f"no acknowledgement for {waiting:.0f} s")
+            await asyncio.sleep(min(self._silent_seconds / 10, LONGEST_LOOK_SECONDS))
+            silence = self._silence()
+            if silence > self._silent_seconds:
+                raise TimeoutError(f"no acknowledgement for {silence:.0f} s")
+
+    def _silence(self) -> float:
+        """Seconds for which the present producer has had the oldest record; 0 without either."""
+        if self._began is None or not self._pending:
+            return 0.0
+        return self._clock() - max(self._began, self._pending[0].since)
 
 
 async def _abandon(producer: AIOKafkaProducer) -> None:

@@ -37,6 +37,7 @@ class ExporterCounts(Struct, frozen=True):
     replacements: int = 0
     pending_records: int = 0
     pending_bytes: int = 0
+    kafka_connected: bool = False
     newest_event: float | None = None
     """Epoch seconds."""
 
@@ -94,6 +95,10 @@ class ExporterFamilies:
         self.pending_bytes = Gauge(
             "hubblewatch_exporter_pending_bytes", "Bytes that wait for Kafka's acknowledgement."
         )
+        self.kafka_connected = Gauge(
+            "hubblewatch_exporter_kafka_connected",
+            "Whether a producer is at work: 1, else 0, as while Kafka is waited for.",
+        )
         self.newest_event_timestamp = Gauge(
             "hubblewatch_exporter_newest_event_timestamp_seconds", "Newest event time read."
         )
@@ -142,5 +147,6 @@ class ExporterFamilies:
         )
         self.pending_records.set((), counts.pending_records)
         self.pending_bytes.set((), counts.pending_bytes)
+        self.kafka_connected.set((), float(counts.kafka_connected))
         if counts.newest_event is not None:
             self.newest_event_timestamp.set((), counts.newest_event)

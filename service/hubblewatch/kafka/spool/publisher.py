@@ -122,6 +122,16 @@ class SpoolingPublisher:
         self._settle()
         return self._delivered
 
+    @property
+    def is_connected(self) -> bool:
+        """As of Publisher."""
+        return self._publisher.is_connected
+
+    @property
+    def overdue(self) -> int:
+        """As of Publisher; what waits in the spool is not among them."""
+        return self._publisher.overdue
+
     async def stop(self, seconds: float = STOP_SECONDS) -> None:
         """End within ``seconds``; what Kafka has not acknowledged is left in the spool."""
         if self._replaying is not None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from tests.builders import flow, lost, node_status, pod, world
-from tests.connections import datagrams, tcp
+from tests.connections import datagrams, ping, tcp
 from tests.kafka.partitioned import Outcome, partitioned, whole
 from tests.proxying import dns, proxied
 
@@ -110,6 +110,28 @@ def test_proxied_connections_count_once_each_wherever_client_and_server_are() ->
     outcome = assert_equal(sorted(lines, key=time_of))
     assert {window.direction for window in outcome.windows} == {"outbound"}
     assert sum(window.attempts for window in outcome.windows) == 2 * len(CLIENTS) * 3
+
+
+def test_a_server_on_an_ephemeral_port_is_no_client_of_its_clients() -> None:
+    """A media server: each direction by itself shows two ports that tell nothing."""
+    server = pod("media/sfu-7d9f8c6b5-x2x7z", node="node-1")
+    clients = [pod(f"team-{n}/web-{n}", node=f"node-{n % 3}") for n in range(12)]
+    lines = [
+        line
+        for minute in range(15)
+        for n, client in enumerate(clients)
+        for line in datagrams(
+            client, server, at=60 * minute + 20 + n, port=50_000, from_port=33_000 + minute * 99 + n
+        )
+    ]
+    found = assert_equal(sorted(lines, key=time_of))
+    assert {window.namespace for window in found.windows} == {f"team-{n}" for n in range(12)}
+
+
+def test_pods_that_ping_each_other_are_two_that_ping() -> None:
+    one, other = pod("shop/cart-0", node="node-1"), pod("data/db-0", node="node-2")
+    found = assert_equal(sorted(ping(one, other, at=1.0) + ping(other, one, at=2.0), key=time_of))
+    assert sorted((w.namespace, w.icmp) for w in found.windows) == [("data", 1), ("shop", 1)]
 
 
 def test_quiet_minutes_close_in_every_partition() -> None:

@@ -188,8 +188,8 @@ class Assembly:
                 self.counts.protocols["icmp"] += 1
                 table = icmp_table
                 protocol = ICMP
-                bits, source_port = icmp_bits(message, 4 if layer4.ICMPv4 is not None else 6)
-                destination_port = source_port
+                version = 4 if layer4.ICMPv4 is not None else 6
+                bits, source_port, destination_port = icmp_bits(message, version)
             else:
                 verdicts[verdict_name(verdict)] += 1
                 self.counts.uncounted["other-protocol"] += 1

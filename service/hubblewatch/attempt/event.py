@@ -43,16 +43,20 @@ _POINT_BITS: dict[str | int, int] = {
 _NO_POINT = frozenset({"", 0, "UNKNOWN_POINT"})
 
 
-def icmp_bits(message: ICMPHeader, version: int) -> tuple[int, int]:
-    """Evidence of an ICMP message, and a number in the place of ports that keeps errors apart."""
+def icmp_bits(message: ICMPHeader, version: int) -> tuple[int, int, int]:
+    """Evidence of an ICMP message, and numbers in the place of its ends' ports.
+
+    They keep apart two that ping each other, and pings and errors.
+    """
     if message.type in ECHO_REQUESTS:
-        return EVENT | e.DECIDED, 0
+        return EVENT | e.DECIDED, 0, 1
     if message.type in ECHO_REPLIES:
-        return EVENT | e.ANSWER, 0
+        return EVENT | e.ANSWER, 1, 0
     if message.type in ICMP_ERRORS[version]:
         # Sent to the opener of what failed, which is therefore the subject.
-        return EVENT | e.ANSWER | e.RESET, 1
-    return EVENT | e.DECIDED, 2 + message.type
+        return EVENT | e.ANSWER | e.RESET, 3, 2
+    number = 4 + message.type
+    return EVENT | e.DECIDED, number, number
 
 
 def other_bits(flow: Flow, kind: int) -> int:

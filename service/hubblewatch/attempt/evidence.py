@@ -90,13 +90,14 @@ def is_certain(evidence: int) -> bool:
 def direction_by_ports(low: int, high: int) -> Direction:
     """Judge by the ports alone: a client's is ephemeral, a server's is not, or is well known.
 
+    Two that are ephemeral tell nothing: servers have such ports, too, and clients lower ones.
     ``low`` is the first end's port, never above ``high``. Equal ports (say, NTP or a peer-to-peer
     protocol) give the first end, and so does a port of 0: one that a field mask left out, which
     nobody does with a server's.
     """
     if low == 0:
         return Direction.FORTH
-    if low < high and (low < WELL_KNOWN or high >= EPHEMERAL):
+    if low < high and (low < WELL_KNOWN or low < EPHEMERAL <= high):
         return Direction.BACK
     return Direction.UNCLEAR if low < high else Direction.FORTH
 

@@ -99,8 +99,8 @@ def source_opened(flow: Flow) -> bool:
         bits = 0
     elif (message := layer4.ICMPv4 or layer4.ICMPv6) is not None:
         protocol = ICMP
-        bits, source_port = icmp_bits(message, 4 if layer4.ICMPv4 is not None else 6)
-        destination_port = source_port
+        version = 4 if layer4.ICMPv4 is not None else 6
+        bits, source_port, destination_port = icmp_bits(message, version)
     else:
         return True
     kind = flow.event_type.type if flow.event_type is not None else 0

@@ -25,6 +25,10 @@ log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 5.0
 ANSWER_TIMEOUT_SECONDS = 5.0
+SHORT_LOOKS = 3
+"""So often in a row a partition must end before what was counted of it: a new leader may be behind
+for a moment."""
+
 GIVE_UP_AFTER_SECONDS = 20.0
 """Without an answer from Kafka; then its clients are closed, and one probe waits in their place."""
 
@@ -45,6 +49,7 @@ class LagWatch:
         self._observer = observer
         self._client: AIOKafkaConsumer | None = None
         self._lags: dict[int, int] = {}
+        self._short: dict[int, int] = {}
         self._asked_at = self._answered_at = monotonic()
 
     def is_read(self, number: int) -> bool:
@@ -53,7 +58,11 @@ class LagWatch:
         return is_fresh and self._lags.get(number) == 0
 
     async def look(self, app: FlowApp) -> None:
-        """Ask, if it is time again; raises LedgerError when Kafka has been away for long."""
+        """Ask, if it is time again.
+
+        Raises LedgerError when Kafka has been away for long, or has lost what was counted: then new
+        records would be taken for ones that were, and the next run looks where to begin.
+        """
         if monotonic() - self._asked_at < EVERY_SECONDS:
             return
         self._asked_at = monotonic()
@@ -65,6 +74,7 @@ class LagWatch:
             await self._explain(error)
             return
         self._answered_at = monotonic()
+        self._check_ends(ends)
         self._lags = self._waiting(app, ends)
         self._observer.lags(self._lags)
 
@@ -98,6 +108,19 @@ class LagWatch:
     async def _end(self, partition: TopicPartition) -> int:
         assert self._client is not None
         return int((await self._client.end_offsets([partition]))[partition])
+
+    def _check_ends(self, ends: Mapping[int, int]) -> None:
+        short = {}
+        for number, end in ends.items():
+            expected = self._partitions.next_offset(number)
+            if expected is not None and end < expected:
+                short[number] = self._short.get(number, 0) + 1
+                if short[number] >= SHORT_LOOKS:
+                    raise LedgerError(
+                        f"partition {number} ends at offset {end}, before {expected}, up to which "
+                        "it is counted: Kafka has lost records"
+                    )
+        self._short = short
 
     def _waiting(self, app: FlowApp, ends: Mapping[int, int]) -> dict[int, int]:
         lags = {}

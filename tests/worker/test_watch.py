@@ -1,0 +1,84 @@
+"""What the worker concludes from where the partitions end in Kafka."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.worker.ledgers import Log
+from tests.worker.test_partition import envelopes
+from tests.worker.test_partitions import Worker
+
+from hubblewatch.kafka.topics import topic_names
+from hubblewatch.settings import KafkaSettings
+from hubblewatch.worker import watch as module
+from hubblewatch.worker.errors import LedgerError
+from hubblewatch.worker.watch import SHORT_LOOKS, LagWatch
+
+
+class App:
+    """A stream that has read all there is."""
+
+    is_drained = True
+
+    def fetched(self) -> dict[int, int]:
+        return {}
+
+
+class Told:
+    """Keeps the lags that were told."""
+
+    def __init__(self) -> None:
+        self.last: dict[int, int] = {}
+
+    def lags(self, lags: dict[int, int]) -> None:
+        self.last = dict(lags)
+
+
+class Watching(LagWatch):
+    """A watch that is told where the partitions end."""
+
+    def __init__(self, worker: Worker, told: Told) -> None:
+        settings: Any = KafkaSettings()
+        observer: Any = told
+        super().__init__(settings, topic_names(settings).flows, worker.partitions, observer)
+        self.ends: dict[int, int] = {}
+
+    async def _ends(self, _: list[int]) -> dict[int, int]:
+        return self.ends
+
+
+@pytest.fixture
+async def worker() -> Worker:
+    started = Worker(Log(envelopes(heartbeats=True, seed=1, minutes=4)))
+    await started.start()
+    await started.read()
+    return started
+
+
+@pytest.fixture
+def app(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(module, "EVERY_SECONDS", 0.0)
+    return App()
+
+
+async def test_a_partition_that_got_shorter_ends_the_run(worker: Worker, app: Any) -> None:
+    watching = Watching(worker, Told())
+    counted = worker.partitions.next_offset(0)
+    assert counted is not None
+    watching.ends = {0: counted - 1}
+    for _ in range(SHORT_LOOKS - 1):
+        await watching.look(app)
+    with pytest.raises(LedgerError, match=f"ends at offset {counted - 1}, before {counted}"):
+        await watching.look(app)
+
+
+async def test_a_leader_that_is_behind_for_a_moment_does_not(worker: Worker, app: Any) -> None:
+    told = Told()
+    watching = Watching(worker, told)
+    counted = worker.partitions.next_offset(0)
+    assert counted is not None
+    for end in (counted - 1, counted - 1, counted, counted - 1, counted - 1, counted + 5):
+        watching.ends = {0: end}
+        await watching.look(app)
+    assert told.last == {0: 5}

@@ -69,6 +69,21 @@ def test_a_tunnel_is_found_in_its_second_window(stream: Stream, past: int) -> No
     assert [peer.workload for peer in finding.peers] == ["pkg-mirror.cc"]
 
 
+@pytest.mark.parametrize("suffix", [".", ".shop.svc.cluster.local."])
+def test_whose_an_ipv6_address_is_may_be_asked_for_each_client(stream: Stream, suffix: str) -> None:
+    settle(stream)
+    rng = random.Random(4)
+
+    def reverse() -> str:
+        return ".".join(rng.choice("0123456789abcdef") for _ in range(32)) + ".ip6.arpa"
+
+    for _ in range(8):
+        assert minute(stream, [reverse() + suffix for _ in range(40)]) == []
+    hidden = [f"{label(rng)}.{reverse()}." for _ in range(40)]
+    found = [minute(stream, hidden[:20]), minute(stream, hidden[20:])]
+    assert [finding.key for findings in found for finding in findings] == ["ip6.arpa"]
+
+
 def test_a_slow_tunnel_is_found_too(stream: Stream) -> None:
     settle(stream)
     rng = random.Random(2)

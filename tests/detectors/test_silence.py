@@ -49,6 +49,22 @@ def test_a_subject_that_stops_is_found_in_the_third_window_and_told_for_some(
     assert finding.evidence.edges == ["shop/cart -> shop/stock:8080/tcp"]
 
 
+@pytest.mark.parametrize("nobody_looked", [0, 180, 3_000])
+@pytest.mark.parametrize("half_seen", [0, 15])
+def test_what_was_not_looked_at_does_not_speak_against_a_subject(
+    stream: Stream, nobody_looked: int, half_seen: int
+) -> None:
+    for _ in range(120):
+        minute(stream, 20)
+    stream.number += nobody_looked
+    for _ in range(half_seen):
+        attempts(stream.window(CART), 10)
+        stream.close(completeness=seen(0.5))
+    for _ in range(90):
+        assert minute(stream, 20) == []
+    assert [bool(minute(stream, 0)) for _ in range(3)] == [False, False, True]
+
+
 def test_an_inbound_subject_can_fall_silent_too(stream: Stream) -> None:
     inbound = Subject("shop", "gate", INBOUND)
     settle(stream, subject=inbound)

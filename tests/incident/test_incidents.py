@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 from tests.closings import FIRST, closing_of, finding, seen
 
 from hubblewatch.alert.record import AlertRecord, AlertStatus, Transition
@@ -207,6 +208,22 @@ def test_an_open_incident_of_an_incomplete_stream_ends_when_it_is_suppressed() -
 def test_model_and_trial_mode_are_passed_on() -> None:
     (record,) = Timeline().minute(finding(model="forest-1", shadow=True))
     assert (record.model, record.shadow) == ("forest-1", True)
+
+
+@pytest.mark.parametrize("at_first", [True, False])
+def test_an_incident_ends_where_its_model_is_put_on_trial_or_taken_off(at_first: bool) -> None:
+    timeline = Timeline()
+    odd = {on_trial: finding("isolation-forest", shadow=on_trial) for on_trial in (True, False)}
+    shown = [at_first, at_first, not at_first, not at_first, not at_first]
+    records = [timeline.minute(odd[on_trial]) for on_trial in shown]
+    assert [[(one.transition, one.shadow) for one in told] for told in records] == [
+        [(Transition.OPEN, at_first)],
+        [],
+        [(Transition.RESOLVE, at_first)],
+        [(Transition.OPEN, not at_first)],
+        [],
+    ]
+    assert bool(timeline.incidents.alerted_subjects()) is at_first
 
 
 def test_an_open_incident_reads_back_as_it_was_written() -> None:

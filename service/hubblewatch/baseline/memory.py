@@ -155,8 +155,13 @@ class Memory:
         """
         number = closing.number
         suspects = frozenset(suspicious)
+        before = self.stream.complete
+        self.stream.complete += closing.is_complete
         for window in closing.windows:
             memory = self.subject(window.subject)
+            if memory.complete_before is None and not memory.windows:
+                memory.complete_before = before
+            memory.complete_through = self.stream.complete
             memory.last = number
             self.changed.add(window.subject)
             if closing.is_complete:

@@ -80,6 +80,9 @@ class SubjectMemory(Struct):
     first: int = -1
     last: int = -1
     windows: int = 0
+    complete_before: int | None = None
+    """Complete closings of the stream before its first window, and up to its last one."""
+    complete_through: int = 0
     estimates: dict[str, Estimate] = field(default_factory=dict)
     namespaces: dict[str, Span] = field(default_factory=dict)
     edges: dict[str, Span] = field(default_factory=dict)
@@ -100,6 +103,16 @@ class SubjectMemory(Struct):
     def state(self) -> BaselineState:
         """How far this subject's baseline can be trusted."""
         return state_after(self.windows)
+
+    @property
+    def looked_at(self) -> int:
+        """In how many complete windows from its first to its last one it could have been seen.
+
+        Not those in which nobody looked, or not everything was seen.
+        """
+        if self.complete_before is None:
+            return self.last - self.first + 1
+        return self.complete_through - self.complete_before
 
 
 class NamespaceRecent(Struct, array_like=True):
@@ -147,6 +160,8 @@ class StreamMemory(Struct):
 
     first: int = -1
     closings: int = 0
+    complete: int = 0
+    """How many of them were."""
     nodes: NodeWatch = field(default_factory=NodeWatch)
     recent: list[StreamRecent] = field(default_factory=list)
     unavailable: list[str] = field(default_factory=list)

@@ -28,7 +28,7 @@ from hubblewatch.detectors.finding import Evidence, Finding, PeerRef, Reason, Se
 from hubblewatch.detectors.name_sketch import NameSketch
 from hubblewatch.detectors.novelty import HOUR
 from hubblewatch.detectors.wording import counted, name_of, span_of
-from hubblewatch.flow.domain import plain_name, registered_domain
+from hubblewatch.flow.domain import is_reverse, plain_name, registered_domain
 from hubblewatch.window.closed import ClosedWindow
 from hubblewatch.window.closing import Closing
 
@@ -135,6 +135,8 @@ class DnsAnomaly:
                 continue
             suffix = next((suffix for suffix in suffixes if name.endswith(suffix)), "")
             name = name.removesuffix(suffix)
+            if is_reverse(name):
+                continue
             domain = registered_domain(name)
             inner = name[: -len(domain) - 1]
             if len(inner) >= self._settings.length:

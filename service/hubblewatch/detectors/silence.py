@@ -82,11 +82,10 @@ class Silence:
 
     def _missing(self, past: SubjectMemory, number: int) -> float:
         """Give how many attempts are missing; 0 for a subject that is not always there."""
-        known = past.last - past.first + 1
         recent = past.recent
         if (
             past.state is not BaselineState.ACTIVE
-            or past.windows < self._settings.presence * known
+            or past.windows < self._settings.presence * past.looked_at
             or self.name in past.slots
             or len(recent) < RECENT_WINDOWS
             or recent[-1].number - recent[0].number >= RECENT_WINDOWS

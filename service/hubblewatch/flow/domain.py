@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container
 
 _SECOND_LEVEL = frozenset({"ac", "co", "com", "edu", "gov", "net", "org"})
@@ -47,6 +48,17 @@ def is_on_search_list(failed: str, answered: Container[str]) -> bool:
         for end in range(count, 1, -1)
         for begin in range(end - 1, 0, -1)
     )
+
+
+_REVERSE_6 = re.compile(r"(?:[0-9a-f]\.){32}ip6\.arpa")
+
+
+def is_reverse(name: str) -> bool:
+    """Tell whether a plain name asks whose an IPv6 address is: long, and another for each address.
+
+    Of this one form only, so that other names gain nothing by ending like it.
+    """
+    return _REVERSE_6.fullmatch(name) is not None
 
 
 def public_labels(labels: list[str]) -> int:

@@ -128,6 +128,11 @@ class Incidents:
             )
             self.open[name] = incident
             return self._record(closing.start, closing.end, incident, Transition.OPEN)
+        if finding.shadow is not incident.finding.shadow:
+            # What was on trial pages nobody, and what pages is not on trial: the next window's
+            # finding is another incident.
+            del self.open[name]
+            return self._record(closing.start, closing.end, incident, Transition.RESOLVE)
         incident.quiet = 0
         incident.last_end = closing.end
         incident.completeness = min(incident.completeness, share)

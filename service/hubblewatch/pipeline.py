@@ -376,14 +376,19 @@ class Pipeline:
         )
         tally = Tally(intake, around)
         events = census.nodes if census is not None else dict(intake.nodes)
+        # An exporter that was restarted leaves its last window without a census. The share of one
+        # partition then says nothing of nodes; where it has no share either, nobody was there.
+        is_share = census is None and self.watermark.has_heartbeats and bool(events)
         take_states(stream, intake.states, number)
         completeness = stream.nodes.judge(
             events,
             sum(intake.losses.values()),
             self._gaps.share(number),
             frozenset(stream.unavailable),
+            is_share=is_share,
         )
-        take_events(stream, events, number)
+        if not is_share:
+            take_events(stream, events, number)
         share = completeness.share
         windows = [tally.windows[subject] for subject in sorted(tally.windows)]
         for window in windows:
@@ -403,6 +408,7 @@ class Pipeline:
         )
         for (node, source, _), count in intake.losses.items():
             closing.lost[node, source] = closing.lost.get((node, source), 0) + count
+        closing.has_all_events = not is_share
         self._late_before = self.counts.late
         self.peers.close(
             number, (peer for one in intake.connections for peer in (one.low, one.high))

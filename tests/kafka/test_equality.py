@@ -7,11 +7,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from tests.builders import flow, lost, node_status, pod, world
+from tests.builders import flow, lost, node_status, pod, rfc3339, world
 from tests.connections import datagrams, ping, tcp
-from tests.kafka.partitioned import Outcome, partitioned, whole
+from tests.kafka.partitioned import PARTITIONS, Outcome, partitioned, whole
 from tests.proxying import dns, proxied
 
+from hubblewatch.assemble import build_pipeline
+from hubblewatch.flow.decode import decode_lines
+from hubblewatch.kafka.pulse import PulseSettings
+from hubblewatch.kafka.router import Router
+from hubblewatch.settings import Settings
 from hubblewatch.simulate import ScenarioSpec, SimulationConfig, Size, simulate
 from hubblewatch.simulate.settings import Aggregation, Vantage
 
@@ -132,6 +137,43 @@ def test_pods_that_ping_each_other_are_two_that_ping() -> None:
     one, other = pod("shop/cart-0", node="node-1"), pod("data/db-0", node="node-2")
     found = assert_equal(sorted(ping(one, other, at=1.0) + ping(other, one, at=2.0), key=time_of))
     assert sorted((w.namespace, w.icmp) for w in found.windows) == [("data", 1), ("shop", 1)]
+
+
+@pytest.mark.parametrize("restart_at", [20 * 60 + 5, 20 * 60 + 30])
+def test_an_exporter_that_begins_anew_makes_no_node_silent(restart_at: int) -> None:
+    """Its last window has no census; the flows that a partition has of it are not all.
+
+    A partition without any cannot tell this from a time in which no exporter ran.
+    """
+    pods = [pod(f"ns-{n}/w{n}-0", node=f"node-{n % 3}") for n in range(20)]
+    lines = [
+        line
+        for minute in range(24)
+        for n, client in enumerate(pods)
+        for k in range(6)
+        for line in tcp(
+            client,
+            pods[(n + 1) % 20],
+            at=60 * minute + k * 9.8 + n / 100,
+            from_port=33_000 + minute * 200 + k,
+            ends=False,
+        )
+    ]
+    lines.sort(key=time_of)
+    before = [line for line in lines if time_of(line) < rfc3339(restart_at)]
+    pipes = [build_pipeline(Settings(), judges_source=n == 0) for n in range(PARTITIONS)]
+    closed = []
+    for part in (before, lines[len(before) :]):
+        router = Router(PARTITIONS, PulseSettings("exporter"), pytest.fail)
+        for line in part:
+            router.take(decode_lines([line], pytest.fail))
+            for pipe, routed in zip(pipes, router.drain(), strict=True):
+                closed += pipe.take(routed)
+    assert {one.closing.number % 60 for one in closed} >= {19, 20, 21}
+    busy = [one.closing.completeness.share for one in closed if one.closing.windows]
+    assert {round(share, 6) for share in busy} == {1.0}
+    usual = [habit.usual for pipe in pipes for habit in pipe.memory.stream.nodes.nodes.values()]
+    assert min(usual) > 0.7 * max(usual)
 
 
 def test_quiet_minutes_close_in_every_partition() -> None:

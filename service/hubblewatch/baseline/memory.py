@@ -180,7 +180,8 @@ class Memory:
                 self.subjects.note_edges(window.subject, came, went)
         if closing.is_complete:
             self._learn_namespaces(number, {s.namespace for s in suspects if not s.workload})
-        self.stream.nodes.learn(closing.events)
+        if closing.has_all_events:
+            self.stream.nodes.learn(closing.events)
         self.stream.closings += 1
         if self.stream.closings % 60 == 0:
             self._expire(number)

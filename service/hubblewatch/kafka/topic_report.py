@@ -10,7 +10,8 @@ REPLICATION_REMEDY = (
     "the tool of whoever runs the cluster"
 )
 PARTITIONS_REMEDY = (
-    "--apply adds them; namespaces that move to another partition start with new baselines"
+    "--apply adds them; restart all exporters together then: namespaces that move to another "
+    "partition start with new baselines, and silence is told once of the workloads in them"
 )
 
 

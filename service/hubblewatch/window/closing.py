@@ -31,3 +31,6 @@ class Closing(Struct):
     lost: dict[tuple[str, str], int] = field(default_factory=dict)
     scores: dict[Subject, float] = field(default_factory=dict)
     """How odd each subject is, 0..1, where a model judged; filled in by the forest."""
+
+    has_all_events: bool = True
+    """Else ``events`` are the share of one partition, and tell nothing of nodes."""

@@ -69,12 +69,18 @@ class NodeWatch(Struct):
     nodes: dict[str, NodeHabit] = field(default_factory=dict)
 
     def judge(
-        self, events: Mapping[str, int], lost: int, gap_share: float, unavailable: frozenset[str]
+        self,
+        events: Mapping[str, int],
+        lost: int,
+        gap_share: float,
+        unavailable: frozenset[str],
+        *,
+        is_share: bool = False,
     ) -> Completeness:
         """Judge a window by its events per node, events lost, and share of heartbeats missing.
 
         ``unavailable`` are nodes that Relay reports as gone or in error: silent even when their
-        usual rate is too low to tell.
+        usual rate is too low to tell. Where the events are a share only, no node is missed.
         """
         away = {bare_node(name) for name in unavailable}
         received = sum(events.values())
@@ -83,7 +89,8 @@ class NodeWatch(Struct):
         silent = sorted(
             name
             for name, habit in self.nodes.items()
-            if not events.get(name)
+            if not is_share
+            and not events.get(name)
             and habit.windows > 1
             and (habit.usual >= SILENT_AFTER_EVENTS or bare_node(name) in away)
         )

@@ -45,6 +45,14 @@ class Restored(Struct):
     broken: list[str] = field(default_factory=list)
 
 
+class _PodName(Struct, array_like=True):
+    """The workload of a pod whose name misleads; ``last_seen`` is a window's number."""
+
+    workload: str
+    learned_at: int
+    last_seen: int = -1
+
+
 _encode = msgspec.msgpack.Encoder().encode
 _checkpoint = msgspec.msgpack.Decoder(Checkpoint).decode
 _subject = msgspec.msgpack.Decoder(SubjectMemory).decode
@@ -52,7 +60,7 @@ _namespace = msgspec.msgpack.Decoder(NamespaceMemory).decode
 _stream = msgspec.msgpack.Decoder(StreamMemory).decode
 _week = msgspec.msgpack.Decoder(Week).decode
 _incident = msgspec.msgpack.Decoder(Incident).decode
-_name = msgspec.msgpack.Decoder(tuple[str, int]).decode
+_name = msgspec.msgpack.Decoder(_PodName).decode
 
 
 def checkpoint_record(checkpoint: Checkpoint) -> Record:
@@ -79,7 +87,10 @@ def changes(pipeline: Pipeline) -> Iterator[Record]:
         incident = incidents.open.get(name)
         yield encode_key("incident", name), None if incident is None else _encode(incident)
     for (scope, pod), peer in sorted(pipeline.peers.drain_learned().items()):
-        value = None if peer is None else _encode((peer.learned, peer.learned_at))
+        value = None
+        if peer is not None:
+            seen = pipeline.peers.last_seen(peer)
+            value = _encode(_PodName(peer.learned, peer.learned_at, seen))
         yield encode_key("pod", scope, pod), value
 
 
@@ -118,7 +129,10 @@ def restore(pipeline: Pipeline, records: Iterable[Record]) -> Restored:
                     pipeline.incidents.open[parts[0]] = _incident(value)
             elif kind == "pod":
                 if value is not None:
-                    pipeline.peers.restore_name(parts[0], parts[1], *_name(value))
+                    known = _name(value)
+                    pipeline.peers.restore_name(
+                        parts[0], parts[1], known.workload, known.learned_at, known.last_seen
+                    )
             else:
                 found.skipped += 1
         except (msgspec.MsgspecError, ValueError, IndexError, TypeError) as error:

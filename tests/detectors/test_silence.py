@@ -49,6 +49,19 @@ def test_a_subject_that_stops_is_found_in_the_third_window_and_told_for_some(
     assert finding.evidence.edges == ["shop/cart -> shop/stock:8080/tcp"]
 
 
+def test_an_outage_does_not_speak_against_whom_an_older_version_knew(stream: Stream) -> None:
+    for _ in range(120):
+        minute(stream, 20)
+    for past in stream.memory.subjects.values():
+        past.complete_before, past.complete_through = None, 0
+    stream.memory.stream.complete = 0
+    for nobody_looked in (0, 300):
+        stream.number += nobody_looked
+        for _ in range(90):
+            assert minute(stream, 20) == []
+    assert [bool(minute(stream, 0)) for _ in range(3)] == [False, False, True]
+
+
 @pytest.mark.parametrize("nobody_looked", [0, 180, 3_000])
 @pytest.mark.parametrize("half_seen", [0, 15])
 def test_what_was_not_looked_at_does_not_speak_against_a_subject(

@@ -132,6 +132,23 @@ def test_what_is_done_to_a_workload_and_what_it_does_are_two_incidents() -> None
     assert [(one.direction, one.status) for one in over] == [(OUTBOUND, AlertStatus.RESOLVED)]
 
 
+def test_an_incident_under_a_former_id_ends_and_hides_no_other() -> None:
+    """An older version gave what is done to a workload the id of what it does."""
+    inbound = finding(subject=Subject(*finding().subject[:2], INBOUND))
+    (outbound_id,) = {record.incident for record in Timeline().minute(finding())}
+    timeline = Timeline()
+    former = Incident(outbound_id, inbound, Severity.WARNING, 0, 60)
+    timeline.incidents.open[outbound_id] = former
+    records = timeline.minute(inbound, finding())
+    assert [(one.direction, one.transition) for one in records] == [
+        (INBOUND, Transition.RESOLVE),
+        (INBOUND, Transition.OPEN),
+        (OUTBOUND, Transition.OPEN),
+    ]
+    assert len(timeline.incidents.open) == 2
+    assert outbound_id in timeline.incidents.drain_changed()
+
+
 def test_ids_depend_on_what_it_is_about_and_on_nothing_else() -> None:
     (one,) = Timeline().minute(finding())
     (other,) = Timeline().minute(finding(observed=77.0, score=9.0, summary="else"))

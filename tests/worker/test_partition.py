@@ -182,20 +182,23 @@ def test_an_empty_record_feeds_nothing() -> None:
     assert partition.next_offset == 2
 
 
-def test_a_pods_learned_name_goes_with_the_pod_and_stays_while_it_is_used() -> None:
+@pytest.mark.parametrize("is_kept_open", [True, False])
+def test_a_pods_learned_name_goes_with_the_pod_and_stays_while_it_is_used(
+    is_kept_open: bool,
+) -> None:
     """Of jobs' pods each would leave a record for ever; a server's is used, whoever opens."""
-    minutes = 9 * 24 * 60
     server = pod("shop/net-cfgmgr-x2x7z", workload="net-cfgmgr", kind="DaemonSet")
     job = pod("shop/net-bckfll-x2x7z", workload="net-bckfll", kind="Workflow")
     kafka = Kafka()
     partition = start(kafka)
     seen: list[int] = []
-    for minute in range(0, minutes, 5):
-        lines = tcp(pod("shop/cart-0"), server, at=minute * 60, from_port=20_000 + minute)
+    for minute in range(9 * 24 * 60):
+        at = minute * 60
+        port = 20_000 + (0 if is_kept_open else minute)
+        lines = tcp(pod("shop/cart-0"), server, at=at, from_port=port, ends=not is_kept_open)
         if minute < 60:
-            lines += tcp(job, server, at=minute * 60 + 5, from_port=20_000 + minute)
-        if minute == 24 * 60:
-            # Whom this run has not seen may still be there.
+            lines += tcp(job, server, at=at + 5, from_port=50_000 + minute)
+        if minute % (3 * 24 * 60) == 24 * 60:
             partition = start(kafka)
         commit = partition.take(b"\n".join(lines), partition.next_offset or 0)
         if commit is not None:

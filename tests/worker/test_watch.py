@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
 from tests.worker.ledgers import Log
 from tests.worker.test_partition import envelopes
 from tests.worker.test_partitions import Worker
@@ -35,6 +36,10 @@ class Told:
         self.last = dict(lags)
 
 
+class FakeClient:
+    """Stands for the one that asks."""
+
+
 class Watching(LagWatch):
     """A watch that is told where the partitions end."""
 
@@ -43,9 +48,15 @@ class Watching(LagWatch):
         observer: Any = told
         super().__init__(settings, topic_names(settings).flows, worker.partitions, observer)
         self.ends: dict[int, int] = {}
+        client: Any = FakeClient()
+        self._client = client
 
-    async def _ends(self, _: list[int]) -> dict[int, int]:
-        return self.ends
+    async def meanwhile(self) -> None:
+        """What goes on while Kafka is asked."""
+
+    async def _end(self, partition: TopicPartition) -> int:
+        await self.meanwhile()
+        return self.ends[partition.partition]
 
 
 @pytest.fixture
@@ -82,3 +93,20 @@ async def test_a_leader_that_is_behind_for_a_moment_does_not(worker: Worker, app
         watching.ends = {0: end}
         await watching.look(app)
     assert told.last == {0: 5}
+
+
+async def test_what_is_counted_while_kafka_is_asked_was_not_lost(worker: Worker, app: Any) -> None:
+    told = Told()
+    watching = Watching(worker, told)
+    state = worker.partitions.states[0]
+
+    async def count_on() -> None:
+        assert state.next_offset is not None
+        state.next_offset += 3
+
+    watching.meanwhile = count_on  # type: ignore[method-assign]
+    for _ in range(2 * SHORT_LOOKS):
+        assert state.next_offset is not None
+        watching.ends = {0: state.next_offset + 1}
+        await watching.look(app)
+    assert told.last == {0: 0}

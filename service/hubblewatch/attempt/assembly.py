@@ -63,6 +63,11 @@ class Assembly:
     def __len__(self) -> int:
         return sum(map(len, self._tables))
 
+    def connections(self) -> Iterator[Connection]:
+        """Give all connections that are remembered."""
+        for table in self._tables:
+            yield from table.values()
+
     def second_of(self, line: Line) -> int:
         """Give the event time of a line in epoch seconds; raise TimestampError."""
         stamp = (line.flow.time if line.flow is not None else "") or line.time

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from hubblewatch.attempt.workload import workload_from_pod_name
 from hubblewatch.flow.schema import Endpoint
 
+if TYPE_CHECKING:
+    from hubblewatch.attempt.connection import Connection
+
 _MAX_PEERS = 200_000
 NAMED_FOR_WINDOWS = 7 * 24 * 60
-"""A pod that opened or got no connection for so long is gone, and its learned name with it: jobs'
-pods are never seen again, and each would leave a record for ever."""
+"""A pod that had no connection for so long is gone, and its learned name with it: jobs' pods are
+never seen again, and each would leave a record for ever."""
+
+LOOK_EVERY_WINDOWS = 10
 _decode_labels = msgspec.json.Decoder(list[str]).decode
 
 
@@ -95,10 +101,10 @@ class Peers:
         self._pods: dict[tuple[str, str], Peer] = {}
         self._reserved: dict[tuple[int, bytes], Peer] = {}
         self._learned: dict[tuple[str, str], Peer | None] = {}
-        self._named: dict[tuple[str, str], int] = {}
-        """Pods whose workload had to be learned, and the window that each was last seen in; -1 if
-        in none of this run's."""
-        self._looked_at = 0
+        self._named: dict[Peer, int] = {}
+        """Pods whose workload had to be learned, and the window that each was last seen in; -1 for
+        not in one that has closed."""
+        self._looked_at = -1
 
     def __len__(self) -> int:
         return len(self._pods) + len(self._reserved)
@@ -154,26 +160,32 @@ class Peers:
             peer.learned_at = second
             if name != peer.workload:
                 self._learned[peer.namespace, peer.pod] = peer
-                self._named.setdefault((peer.namespace, peer.pod), -1)
+                self._named.setdefault(peer, -1)
 
-    def close(self, number: int, seen: Iterable[Peer]) -> None:
-        """Take note of the parties seen in a window, and forget pods that are gone."""
+    def close(self, number: int, connections: Callable[[], Iterable[Connection]]) -> None:
+        """Note now and then who is there, and forget pods that are gone.
+
+        ``connections`` gives all that are open, however long ago they began.
+        """
         named = self._named
-        if not named:
-            return
-        for peer in seen:
-            if peer.learned and (peer.namespace, peer.pod) in named:
-                named[peer.namespace, peer.pod] = number
-        if number < self._looked_at + NAMED_FOR_WINDOWS // 100:
+        if not named or number < self._looked_at + LOOK_EVERY_WINDOWS:
             return
         self._looked_at = number
-        for key, last in list(named.items()):
-            if last < 0:
-                named[key] = number
+        there = {one.low for one in connections()} | {one.high for one in connections()}
+        for peer, last in list(named.items()):
+            key = peer.namespace, peer.pod
+            if peer in there or last < 0:
+                named[peer] = number
+                self._learned[key] = peer
             elif last < number - NAMED_FOR_WINDOWS:
-                del named[key]
-                self._pods.pop(key, None)
+                del named[peer]
                 self._learned[key] = None
+                if self._pods.get(key) is peer:
+                    del self._pods[key]
+
+    def last_seen(self, peer: Peer) -> int:
+        """Give the window that a pod with a learned name was last seen in; -1 if in none yet."""
+        return self._named.get(peer, -1)
 
     def drain_learned(self) -> dict[tuple[str, str], Peer | None]:
         """Give the pods whose workload was learned since the last call, where the name misled, and
@@ -181,11 +193,13 @@ class Peers:
         learned, self._learned = self._learned, {}
         return learned
 
-    def restore_name(self, namespace: str, pod: str, workload: str, second: int) -> None:
+    def restore_name(
+        self, namespace: str, pod: str, workload: str, second: int, last_seen: int
+    ) -> None:
         """Know a pod's workload from before a restart."""
         peer = self.of(Endpoint(namespace=namespace, pod_name=pod))
         peer.learned, peer.learned_at = workload, second
-        self._named[namespace, pod] = -1
+        self._named[peer] = last_seen
 
 
 def _unnamed(endpoint: Endpoint) -> Peer:

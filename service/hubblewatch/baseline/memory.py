@@ -159,8 +159,10 @@ class Memory:
         self.stream.complete += closing.is_complete
         for window in closing.windows:
             memory = self.subject(window.subject)
-            if memory.complete_before is None and not memory.windows:
-                memory.complete_before = before
+            if memory.complete_before is None:
+                # What an older version remembers has every window since its first one counted.
+                known = memory.last - memory.first + 1 if memory.windows else 0
+                memory.complete_before = before - known
             memory.complete_through = self.stream.complete
             memory.last = number
             self.changed.add(window.subject)

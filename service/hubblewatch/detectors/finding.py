@@ -158,11 +158,19 @@ def with_earlier(
     peers: list[PeerRef], unnamed: Unnamed, earlier: Iterable[EdgeKey]
 ) -> tuple[list[PeerRef], Unnamed]:
     """Add the peers of edges that a finding is about, though the window may not show them."""
-    known = {(peer.namespace, peer.workload) for peer in peers}
-    more = {edge[:2]: edge for edge in earlier if edge[:2] not in known}
-    added = [PeerRef(edge.workload, edge.namespace, [edge.port]) for edge in more.values()]
-    is_cut = len(added) > MAX_SHOWN
-    return peers + added[:MAX_SHOWN], Unnamed(unnamed.peers or is_cut, unnamed.ports or is_cut)
+    known = {(peer.namespace, peer.workload): peer for peer in peers}
+    ports: dict[tuple[str, str], set[int]] = {key: set(peer.ports) for key, peer in known.items()}
+    for edge in earlier:
+        ports.setdefault((edge.namespace, edge.workload), set()).add(edge.port)
+    named = [
+        PeerRef(workload, namespace, sorted(met), known[namespace, workload].attempts)
+        if (namespace, workload) in known
+        else PeerRef(workload, namespace, sorted(met))
+        for (namespace, workload), met in ports.items()
+    ]
+    most = len(peers) + MAX_SHOWN
+    is_cut = len(named) > most
+    return named[:most], Unnamed(unnamed.peers or is_cut, unnamed.ports or is_cut)
 
 
 def _count_of(counts: EdgeCounts, outcome: str) -> int:

@@ -24,7 +24,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hubblewatch.baseline.memory import Memory
 from hubblewatch.baseline.past import Span, StreamMemory, SubjectMemory
-from hubblewatch.detectors.finding import Finding, PeerRef, Reason, Severity, shown_evidence
+from hubblewatch.detectors.finding import (
+    Finding,
+    PeerRef,
+    Reason,
+    Severity,
+    Unnamed,
+    shown_evidence,
+)
 from hubblewatch.detectors.novelty import (
     AT_ONCE_WINDOWS,
     HOUR,
@@ -174,6 +181,10 @@ class NamespaceSprawl:
         )
         shown = {peer.namespace for peer in peers}
         peers += [PeerRef("", name) for name in sprawl.new if name not in shown]
+        unnamed = Unnamed(
+            unnamed.peers or len(peers) > _MAX_SHOWN,
+            unnamed.ports or not all(peer.ports for peer in peers),
+        )
         span = "the last hour" if sprawl.hours == 1 else f"the last {sprawl.hours} hours"
         pace = (
             f"within {span_of(window, sprawl.windows)}"

@@ -15,7 +15,7 @@ from typing import Protocol
 from hubblewatch.baseline.features import unexplained_udp
 from hubblewatch.baseline.memory import Memory
 from hubblewatch.baseline.past import NamespaceMemory, NamespaceRecent
-from hubblewatch.detectors.finding import Evidence, Finding, PeerRef, Reason, Severity
+from hubblewatch.detectors.finding import Evidence, Finding, PeerRef, Reason, Severity, Unnamed
 from hubblewatch.detectors.wording import counted, listed
 from hubblewatch.window.closed import OUTBOUND, Subject
 from hubblewatch.window.closing import Closing
@@ -88,7 +88,9 @@ def _finding(
     windows = sorted(
         (w for w in closing.windows if w.subject.namespace == name and unexplained_udp(w)),
         key=lambda w: (-unexplained_udp(w), w.subject),
-    )[:_MAX_WORKLOADS]
+    )
+    unnamed = Unnamed(peers=len(windows) > _MAX_WORKLOADS)
+    windows = windows[:_MAX_WORKLOADS]
     busiest = [f"{w.subject.workload} ({unexplained_udp(w)})" for w in windows]
     low, high = past.udp_share.quantile_range()
     return Finding(
@@ -121,6 +123,7 @@ def _finding(
         score=past.udp.deviation(recent.unexplained),
         peers=[PeerRef(w.subject.workload, name, attempts=unexplained_udp(w)) for w in windows],
         evidence=Evidence(edges=[f"{name}/{text}" for text in busiest]),
+        unnamed=unnamed,
         protocol="udp",
         baseline=str(past.udp_share.state),
     )

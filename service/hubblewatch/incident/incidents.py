@@ -43,6 +43,7 @@ class Incidents:
     def __init__(self, cluster: str, parents: Mapping[str, frozenset[str]]) -> None:
         self.open: dict[str, Incident] = {}
         self.changed: set[str] = set()
+        self._are_named = False
         self.suppressed: defaultdict[str, int] = defaultdict(int)
         """Findings suppressed so far, by entry."""
         self._cluster = cluster
@@ -57,7 +58,7 @@ class Incidents:
         self, closing: Closing, findings: Iterable[Finding], suppressions: Suppressions
     ) -> list[AlertRecord]:
         """Open, extend, worsen and resolve incidents by a closing's findings; give the records."""
-        records: list[AlertRecord] = []
+        records: list[AlertRecord] = self._end_renamed(closing)
         seen: set[str] = set()
         held_back: set[str] = set()
         kept = list(findings)
@@ -86,6 +87,21 @@ class Incidents:
             self.changed.add(incident.id)
             if entry is not None or incident.quiet >= RESOLVE_AFTER_WINDOWS:
                 del self.open[incident.id]
+                records.append(
+                    self._record(closing.start, closing.end, incident, Transition.RESOLVE)
+                )
+        return records
+
+    def _end_renamed(self, closing: Closing) -> list[AlertRecord]:
+        """End incidents that an older version has named otherwise: findings would not meet them."""
+        if self._are_named:
+            return []
+        self._are_named = True
+        records = []
+        for name, incident in list(self.open.items()):
+            if name != self._id(incident.finding):
+                del self.open[name]
+                self.changed.add(name)
                 records.append(
                     self._record(closing.start, closing.end, incident, Transition.RESOLVE)
                 )

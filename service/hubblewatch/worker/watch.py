@@ -67,6 +67,8 @@ class LagWatch:
             return
         self._asked_at = monotonic()
         numbers = sorted(self._partitions.assigned)
+        # Before the question: what was counted then lies before any end that is told.
+        counted = {number: self._partitions.next_offset(number) for number in numbers}
         try:
             ends = await asyncio.wait_for(self._ends(numbers), ANSWER_TIMEOUT_SECONDS)
         except (KafkaError, TimeoutError) as error:
@@ -74,7 +76,7 @@ class LagWatch:
             await self._explain(error)
             return
         self._answered_at = monotonic()
-        self._check_ends(ends)
+        self._check_ends(ends, counted)
         self._lags = self._waiting(app, ends)
         self._observer.lags(self._lags)
 
@@ -109,10 +111,10 @@ class LagWatch:
         assert self._client is not None
         return int((await self._client.end_offsets([partition]))[partition])
 
-    def _check_ends(self, ends: Mapping[int, int]) -> None:
+    def _check_ends(self, ends: Mapping[int, int], counted: Mapping[int, int | None]) -> None:
         short = {}
         for number, end in ends.items():
-            expected = self._partitions.next_offset(number)
+            expected = counted[number]
             if expected is not None and end < expected:
                 short[number] = self._short.get(number, 0) + 1
                 if short[number] >= SHORT_LOOKS:

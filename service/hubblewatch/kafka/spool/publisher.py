@@ -142,7 +142,10 @@ class SpoolingPublisher:
         await self._publisher.stop(seconds, tells=False)
         self._settle()
         waiting = list(zip(self._publisher.waiting(), self._passed, strict=True))
+        there = self.spool.still_there()
         while waiting and waiting[-1][1].origin is not _Origin.MEMORY:
+            if waiting[-1][1].origin is _Origin.SPOOL and not there.pop():
+                break
             waiting.pop()
         # What the spool has of it goes along, for the order's sake; losses it tells again anyway.
         kept = [

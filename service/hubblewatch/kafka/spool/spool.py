@@ -116,6 +116,13 @@ class Spool:
         self._drop_beyond_bound()
         self._count()
 
+    def still_there(self) -> list[bool]:
+        """Tell of each record that was read and not released whether its file is still there.
+
+        The bound may have taken it, since what was read is on its way.
+        """
+        return [segment in self._segments for segment in self._read]
+
     def begin_file(self) -> None:
         """Let what comes next go into a file of its own; raises OSError."""
         if self._segments:

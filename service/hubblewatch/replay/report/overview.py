@@ -59,7 +59,7 @@ def _facts(replay: Replay, summary: Summary) -> Iterator[tuple[str, RenderableTy
         yield "Late", Text(f"{counted(counts.late, 'flow')} of windows already closed", "yellow")
     lost = {str(source): count for source, count in counts.lost.items() if count}
     if lost:
-        yield "Lost", shown(f"by Hubble before it could be read: {counts_by_name(lost)}", "yellow")
+        yield "Lost", shown(f"before it could be recorded: {counts_by_name(lost)}", "yellow")
     if summary.closings:
         yield "Complete", _completeness(replay, summary)
     if counts.flows:

@@ -1,12 +1,14 @@
 import pytest
 from tests.builders import flow, heartbeat, line, lost, node_status, pod
-from tests.connections import tcp
+from tests.connections import ping, tcp
 from tests.refusals import denied
 from tests.replay.alerting import alert, closed
 from tests.replay.replaying import replayed, report, write
 
 from hubblewatch.detectors.finding import Reason, Severity
+from hubblewatch.replay import summary as summary_module
 from hubblewatch.replay.interruption import Interruption
+from hubblewatch.replay.report import overview
 from hubblewatch.replay.summary import Summary
 
 
@@ -31,6 +33,22 @@ def test_the_report_says_what_was_read(tmp_path):
     assert "2 connections begun: allowed 2; 2 windows of 1 subject" in text
     assert "nothing is known to be missing" in text
     assert "flows/s" in text
+
+
+def test_subjects_of_all_windows_are_counted_also_those_that_only_ping(tmp_path):
+    pings = [line for n in range(3) for line in ping(pod(f"ping/p{n}-0"), at=n)]
+
+    text = flat(report_of(tmp_path, [*tcp(at=0), *pings, *ping(pod("ping/p0-1"), at=70)]))
+
+    assert "1 connection begun: allowed 1; 5 windows of 4 subjects" in text
+
+
+def test_more_subjects_than_are_told_apart_are_told_as_such(tmp_path, monkeypatch):
+    monkeypatch.setattr(summary_module, "MAX_SUBJECTS", 2)
+    monkeypatch.setattr(overview, "MAX_SUBJECTS", 2)
+    lines = [line for n in range(3) for line in tcp(pod(f"shop/p{n}-0"), at=n)]
+
+    assert "3 windows of 2 subjects or more" in flat(report_of(tmp_path, lines))
 
 
 def test_rejects_are_shown_with_place_and_reason(tmp_path):

@@ -19,7 +19,7 @@ from hubblewatch.replay.report.wording import (
     shown,
 )
 from hubblewatch.replay.run import Replay
-from hubblewatch.replay.summary import Incompleteness, Summary
+from hubblewatch.replay.summary import MAX_SUBJECTS, Incompleteness, Summary
 
 _MANY_NAMES = 3
 _DAY_SECONDS = 86_400
@@ -149,10 +149,10 @@ def _missing(worst: Incompleteness) -> str:
 def _attempts(summary: Summary) -> Text:
     text = Text(f"{counted(summary.attempts, 'connection')} begun: ")
     text.append(counts_by_name(summary.outcomes))
-    text.append(f"; {counted(summary.windows, 'window')} of {_subjects(summary)} subjects")
+    text.append(f"; {counted(summary.windows, 'window')} of {_subjects(summary)}")
     return text
 
 
 def _subjects(summary: Summary) -> str:
-    about = "about " if summary.talkers.floor else ""
-    return about + number(len(summary.talkers))
+    told = counted(len(summary.subjects), "subject")
+    return told if len(summary.subjects) < MAX_SUBJECTS else f"{told} or more"

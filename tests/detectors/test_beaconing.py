@@ -66,6 +66,17 @@ def test_even_contacts_are_found_whatever_their_interval_and_jitter(
     assert first[0].observed == pytest.approx(period, rel=0.15)
 
 
+def test_as_many_intervals_are_told_as_were_judged(stream: Stream) -> None:
+    """Uneven ones before them are no part of it."""
+    settle(stream)
+    gaps = iter([5, 58, 103, 50, 81, *[60] * 40])
+    (finding,) = next(found for found in contacts(stream, 25, lambda: next(gaps)) if found)
+    assert finding.description.startswith("The last 10 intervals are as even as a clock's")
+    scatter, even = finding.reasons
+    assert scatter.observed < scatter.usual_low
+    assert (even.observed, even.usual_high) == (10.0, 9.0)
+
+
 def test_an_hourly_beacon_is_found_after_ten_hours(stream: Stream) -> None:
     settle(stream, 240)
     found = contacts(stream, 720, lambda: 3_600)

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import pytest
+from tests import closings
 from tests.closings import CART, Stream, attempts
 
 from hubblewatch.detectors.finding import Finding
@@ -41,6 +42,18 @@ def test_many_new_namespaces_at_once_are_found(stream: Stream, past: int) -> Non
         "contacted 9 namespaces in the last hour, 6 of them for the first time" in finding.summary
     )
     assert "far-0, far-1, far-2, far-3, far-4 and 1 more" in finding.description
+
+
+@pytest.mark.parametrize(
+    ("seconds", "lately"), [(10, "10 minutes"), (60, "hour"), (300, "5 hours")]
+)
+def test_the_time_in_which_they_were_contacted_is_told_whatever_the_windows_length(
+    stream: Stream, monkeypatch: pytest.MonkeyPatch, seconds: int, lately: str
+) -> None:
+    monkeypatch.setattr(closings, "SIZE", seconds)
+    settle(stream, 90)
+    (finding,) = minute(stream, [*HOME, *far(*range(6))])
+    assert f"contacted 9 namespaces in the last {lately}, 6 of them" in finding.summary
 
 
 def test_three_in_three_minutes_are_found_when_that_makes_six(stream: Stream) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import random
 
 import pytest
+from tests import closings
 from tests.closings import CART, WHOLE, Stream, attempts, seen
 
 from hubblewatch.detectors.finding import Finding
@@ -76,6 +77,19 @@ def test_what_was_not_looked_at_does_not_speak_against_a_subject(
     for _ in range(90):
         assert minute(stream, 20) == []
     assert [bool(minute(stream, 0)) for _ in range(3)] == [False, False, True]
+
+
+def test_how_long_ago_it_stopped_is_told_whatever_the_windows_length(
+    stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(closings, "SIZE", 10)
+    settle(stream)
+    found = [minute(stream, 0) for _ in range(6)]
+    told = [finding.summary.partition(";")[0] for findings in found for finding in findings]
+    assert told == [
+        f"Attempts of shop/cart stopped {ago} ago"
+        for ago in ("30 seconds", "40 seconds", "50 seconds", "1 minute")
+    ]
 
 
 def test_an_inbound_subject_can_fall_silent_too(stream: Stream) -> None:

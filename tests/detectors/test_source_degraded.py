@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 from tests.closings import Stream, seen
 
-from hubblewatch.detectors.finding import Finding
+from hubblewatch.detectors.finding import Finding, Reason
 from hubblewatch.detectors.source_degraded import STREAM, SourceDegraded, SourceDegradedSettings
-from hubblewatch.window.completeness import Completeness
+from hubblewatch.window.completeness import EXPORTER_BUFFER, STREAM_GAP, Completeness
 
 EVENTS = {"node-a": 5_000, "node-b": 5_000}
 RING = "PERF_EVENT_RING_BUFFER"
@@ -55,7 +55,7 @@ def test_losses_of_one_node_count_by_themselves(stream: Stream) -> None:
             lost={("node-a", RING): 400},
         )
     (finding,) = found
-    assert "On node-a more than a fifth is missing" in finding.description
+    assert "On node-a more than 20% is missing" in finding.description
     assert finding.evidence.edges == ["node-a lost 400 (PERF_EVENT_RING_BUFFER)"]
     assert "raise Cilium's monitor aggregation" in finding.recommendation
 
@@ -71,6 +71,78 @@ def test_missing_heartbeats_are_losses_and_point_at_the_exporter(stream: Stream)
         found = stream.close(completeness=Completeness(0.5, 0, 0.0, [], 0.0, 0.5), events=EVENTS)
     (finding,) = found
     assert "the exporter's log" in finding.recommendation
+    assert finding.summary.endswith(
+        "50% of the exporters' heartbeats are missing in the last window"
+    )
+    assert finding.description.startswith("Lost by gaps in the heartbeats.")
+    assert "Hubble lost" not in finding.summary
+
+
+@pytest.mark.parametrize(
+    ("source", "node", "said", "remedy"),
+    [
+        (EXPORTER_BUFFER, "", "an exporter had no room for 3,000 events", "export.spool.max_mib"),
+        (STREAM_GAP, "node-a", "about 3,000 events came while nothing was read", "backups"),
+        (RING, "node-a", "Hubble lost 3,000 events", "raise Cilium's monitor aggregation"),
+        ("other", "node-a", "Hubble lost 3,000 events", "logs of the Cilium agents on node-a."),
+        ("other", "", "Hubble lost 3,000 events", "logs of the Cilium agents."),
+    ],
+)
+def test_each_kind_of_loss_is_told_as_what_it_is(
+    stream: Stream, source: str, node: str, said: str, remedy: str
+) -> None:
+    completeness = Completeness(10 / 13, 3_000, 3 / 13, [], 0.0, 0.0)
+    for _ in range(2):
+        found = stream.close(completeness=completeness, events=EVENTS, lost={(node, source): 3_000})
+    (finding,) = found
+    assert finding.summary == (
+        f"Only 77% of the network traffic is visible: {said} in the last window"
+    )
+    assert f"Lost by {source}." in finding.description
+    assert remedy in finding.recommendation
+    assert "Heartbeats" not in finding.recommendation
+    assert finding.evidence.edges == [
+        f"{node} lost 3,000 ({source})" if node else f"3,000 lost ({source})"
+    ]
+
+
+def test_losses_of_several_kinds_are_told_apart(stream: Stream) -> None:
+    completeness = Completeness(0.5, 5_000, 0.3, [], 0.0, 0.2)
+    lost = {("node-a", RING): 2_000, ("", EXPORTER_BUFFER): 3_000}
+    for _ in range(2):
+        found = stream.close(completeness=completeness, events=EVENTS, lost=lost)
+    (finding,) = found
+    assert (
+        "Hubble lost 2,000 events, an exporter had no room for 3,000 events, 20% of the exporters' "
+        "heartbeats are missing in the last window"
+    ) in finding.summary
+    for remedy in ("monitor aggregation", "export.spool.max_mib", "Heartbeats are missing"):
+        assert remedy in finding.recommendation
+
+
+@pytest.mark.parametrize(
+    ("poor", "said"),
+    [
+        (["n3"], "Only 71% of the traffic of node n3 is visible"),
+        (["n3", "n4"], "Less than 80% of the traffic of 2 nodes is visible"),
+    ],
+)
+def test_few_poor_nodes_are_told_and_not_the_whole(
+    stream: Stream, poor: list[str], said: str
+) -> None:
+    count = 4_000 * len(poor)
+    share = count / (500_000 + count)
+    for _ in range(2):
+        found = stream.close(
+            completeness=Completeness(1 - share, count, share, [], 0.0, 0.0),
+            events={f"n{number}": 10_000 for number in range(50)},
+            lost={(node, RING): 4_000 for node in poor},
+        )
+    (finding,) = found
+    assert finding.summary.startswith(said)
+    assert (finding.observed, finding.unit) == (71.4, "% of a node's traffic seen")
+    assert finding.reasons == [Reason("node_completeness", pytest.approx(10 / 14), 0.8, 1.0)]
+    assert finding.score == pytest.approx(4 / 14)
 
 
 @pytest.mark.parametrize("share", [0.9, 0.5])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import cache
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from hubblewatch.train.collect import Rows
 from hubblewatch.train.gather import Gathered
 from hubblewatch.train.make import Made, make_model
 from hubblewatch.train.recipe import ForestSpec
+from tests.builders import START
 
 SUBJECTS = 20
 
@@ -67,10 +69,9 @@ def gathered(count: int, seed: int) -> Gathered:
     numbers = np.repeat(np.arange(count // SUBJECTS), SUBJECTS)
     subjects = np.tile(np.arange(SUBJECTS), count // SUBJECTS)
     rows = Rows(quiet_rows(len(numbers), seed), numbers, subjects, np.ones(len(numbers), bool))
-    return Gathered(
-        f"rows {seed}", rows, np.zeros(len(numbers), bool), -1, {"cold": 0},
-        "2026-03-02T08:00:00Z", "2026-03-02T10:00:00Z",
-    )  # fmt: skip
+    spans = {n: (START + 60 * n, START + 60 * (n + 1)) for n in range(count // SUBJECTS)}
+    nothing = np.zeros(len(numbers), bool)
+    return Gathered(f"rows {seed}", rows, nothing, -1, spans, {"cold": Counter()})
 
 
 @cache

@@ -1,5 +1,6 @@
 from tests.replay.alerting import alert, resolved
 
+from hubblewatch.alert.record import Transition
 from hubblewatch.detectors.finding import Severity
 from hubblewatch.replay.incident_log import IncidentLog
 
@@ -61,3 +62,18 @@ def test_a_full_log_keeps_the_worse_incidents_and_counts_all():
     assert {story.alert.incident for story in log.most_severe()} == {"b", "c"}
     assert log.opened == 4
     assert log.forgotten == 2
+
+
+def test_one_that_was_not_kept_and_gets_worse_is_kept_then_and_counted_once():
+    worse = alert("c", Severity.CRITICAL, transition=Transition.WORSE)
+    log = log_of(alert("a"), alert("b"), alert("c"), worse, bound=2)
+
+    assert log.opened == 3
+    assert log.forgotten == 1
+    assert log.most_severe()[0].alert.incident == "c"
+
+
+def test_one_that_was_not_kept_and_comes_back_counts_again():
+    log = log_of(alert("a"), alert("b"), alert("c"), resolved("c"), alert("c"), bound=2)
+
+    assert log.opened == 4

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import os
 import shutil
+import signal
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.replay.alerting import alert
 
 from hubblewatch.alert.record import AlertStatus
 from hubblewatch.cli import main
+from hubblewatch.cli.exit_code import ExitCode
 from hubblewatch.detectors.settings import DetectorSettings
 from hubblewatch.model.manifest import MANIFEST_FILE
 from hubblewatch.model.store import shipped_model
 from hubblewatch.replay.comparison import Comparison
 from hubblewatch.replay.incident_log import IncidentLog
+from hubblewatch.replay.run import Replay
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +110,68 @@ def test_a_comparison_shows_what_a_stricter_model_would_no_longer_say(
     shown = capsys.readouterr().out
     assert "With the model strict@" in shown
     assert "1 would go, 0 would come" in shown
+
+
+@pytest.fixture
+def second_pass(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[Replay], None]]:
+    """What is put in here happens when the second pass of a comparison begins."""
+    happening: list[Callable[[Replay], None]] = []
+    run, passes = Replay.run, []
+
+    def observed(replay: Replay, *arguments: Any) -> None:
+        passes.append(replay)
+        if len(passes) == 2:
+            for happen in happening:
+                happen(replay)
+        run(replay, *arguments)
+
+    monkeypatch.setattr(Replay, "run", observed)
+    return happening
+
+
+@pytest.mark.parametrize("arguments", [[], ["--listen", "127.0.0.1:0"]])
+def test_a_comparison_that_is_interrupted_says_nothing_of_the_other_model(
+    staging: Path,
+    capsys: pytest.CaptureFixture[str],
+    second_pass: list[Callable[[Replay], None]],
+    arguments: list[str],
+) -> None:
+    def stopped_in_the_middle(replay: Replay) -> None:
+        take = replay.pipeline.take
+
+        def take_and_stop(lines: Any) -> Any:
+            os.kill(os.getpid(), signal.SIGINT)
+            replay.pipeline.take = take  # type: ignore[method-assign]
+            return take(lines)
+
+        replay.pipeline.take = take_and_stop  # type: ignore[method-assign]
+
+    second_pass.append(stopped_in_the_middle)
+    compare = ["--compare", str(shipped_model()), "--quiet", *arguments]
+    assert main(["replay", str(staging), *compare]) == ExitCode.INTERRUPTED
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "interrupted: nothing was compared" in printed.err
+    assert "still serving" not in printed.err
+
+
+def test_damage_that_only_the_second_pass_meets_is_told_and_fails(
+    staging: Path,
+    capsys: pytest.CaptureFixture[str],
+    second_pass: list[Callable[[Replay], None]],
+    tmp_path: Path,
+) -> None:
+    recording = tmp_path / "a.jsonl.gz"
+    packed = gzip.compress(staging.read_bytes())
+    recording.write_bytes(packed)
+    second_pass.append(lambda _: _put(recording, packed[: len(packed) // 2]))
+    compare = ["--compare", str(shipped_model()), "--quiet"]
+    assert main(["replay", str(recording), *compare]) == ExitCode.FAILED
+    assert "its gzip data ends early" in capsys.readouterr().err
+
+
+def _put(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
 
 
 def test_a_model_that_does_not_fit_stops_the_start(

@@ -1,12 +1,14 @@
 import pytest
-from tests.builders import flow, lost, node_status, pod
-from tests.connections import tcp
+from tests.builders import flow, heartbeat, line, lost, node_status, pod
+from tests.connections import ping, tcp
 from tests.refusals import denied
 from tests.replay.alerting import alert, closed
 from tests.replay.replaying import replayed, report, write
 
-from hubblewatch.detectors.finding import Severity
+from hubblewatch.detectors.finding import Reason, Severity
+from hubblewatch.replay import summary as summary_module
 from hubblewatch.replay.interruption import Interruption
+from hubblewatch.replay.report import overview
 from hubblewatch.replay.summary import Summary
 
 
@@ -31,6 +33,22 @@ def test_the_report_says_what_was_read(tmp_path):
     assert "2 connections begun: allowed 2; 2 windows of 1 subject" in text
     assert "nothing is known to be missing" in text
     assert "flows/s" in text
+
+
+def test_subjects_of_all_windows_are_counted_also_those_that_only_ping(tmp_path):
+    pings = [line for n in range(3) for line in ping(pod(f"ping/p{n}-0"), at=n)]
+
+    text = flat(report_of(tmp_path, [*tcp(at=0), *pings, *ping(pod("ping/p0-1"), at=70)]))
+
+    assert "1 connection begun: allowed 1; 5 windows of 4 subjects" in text
+
+
+def test_more_subjects_than_are_told_apart_are_told_as_such(tmp_path, monkeypatch):
+    monkeypatch.setattr(summary_module, "MAX_SUBJECTS", 2)
+    monkeypatch.setattr(overview, "MAX_SUBJECTS", 2)
+    lines = [line for n in range(3) for line in tcp(pod(f"shop/p{n}-0"), at=n)]
+
+    assert "3 windows of 2 subjects or more" in flat(report_of(tmp_path, lines))
 
 
 def test_rejects_are_shown_with_place_and_reason(tmp_path):
@@ -76,6 +94,21 @@ def test_an_alert_is_explained_with_reasons_advice_and_command(tmp_path):
     assert "Compare with recent changes." in text
     assert "hubble observe --from-pod shop/cart --verdict DROPPED" in text
     assert "Begin with the first alert above" in text
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        (Reason("completeness", 0.88, 0.9, 1.0), "completeness 0.88, usual is 0.9 to 1"),
+        (Reason("external_share", 0.04, 0.0, 0.0123), "external_share 0.04, usual is 0 to 0.012"),
+        (Reason("share", 0.9996, 0.0, 0.25), "share 1, usual is 0 to 0.25"),
+        (Reason("denied", 1_240.0, 0.0, 2.5), "denied 1,240, usual is 0 to 2.5"),
+    ],
+)
+def test_what_was_alerted_does_not_look_usual_by_rounding(tmp_path, reason, told):
+    text = flat(report_of(tmp_path, tcp(), alerts=[alert(reasons=[reason])]))
+
+    assert f"Observed {told} " in text
 
 
 def test_the_command_stays_on_one_line_however_narrow_the_terminal(tmp_path):
@@ -173,4 +206,35 @@ def test_silent_nodes_are_named(tmp_path):
     text = flat(report(replay, summary))
 
     assert "silent node-7" in text
-    assert "hubble list nodes" in text
+    assert "Nodes fell silent: check Hubble on those named above (hubble list nodes)" in text
+    assert "Hubble lost" not in text
+
+
+def test_missing_heartbeats_are_told_as_such_and_no_silent_nodes(tmp_path):
+    flows = [line for second in range(180) for line in tcp(at=second, from_port=41_000 + second)]
+    beats = [heartbeat(n, n) for n in [*range(5), *range(60, 90), *range(150, 180)]]
+
+    text = flat(report_of(tmp_path, [*flows, *beats], alerts=[]))
+
+    assert "of the heartbeats missing" in text
+    assert "Heartbeats are missing, so records were lost behind the exporter" in text
+    assert "fell silent" not in text
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("stream-gap", "Events came while nothing was read"),
+        ("exporter-buffer", "An exporter had no room for events until Kafka took them"),
+        ("HUBBLE_RING_BUFFER", "Hubble lost events: raise hubble.eventBufferCapacity"),
+    ],
+)
+def test_each_kind_of_loss_has_its_own_advice(tmp_path, source, told):
+    loss = {"source": source, "num_events_lost": "60"}
+    lines = [*tcp(at=0), line("lost_events", loss, 10), *tcp(at=120, from_port=41_001)]
+
+    text = flat(report_of(tmp_path, lines))
+
+    assert f"Lost before it could be recorded: {source} 60" in text
+    assert f"1 window was seen too incompletely to learn from. {told}" in text
+    assert ("Hubble lost" in text) == (source == "HUBBLE_RING_BUFFER")

@@ -49,6 +49,9 @@ def test_recordings_become_a_model(tmp_path: Path, few_windows: None) -> None:
     manifest = read_manifest(out)
     assert manifest.name == "my-model"
     assert manifest.training.sources == ["usual.jsonl"]
+    assert manifest.training.first == "2026-03-02T08:00:00Z"
+    assert "2026-03-02T08:20:00Z" < manifest.training.last < "2026-03-02T08:35:00Z"
+    assert f"to {manifest.training.last}, and" in (out / CARD_FILE).read_text()
     assert load_model(out).threshold == manifest.threshold
 
 

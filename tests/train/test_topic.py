@@ -16,7 +16,7 @@ from hubblewatch.pipeline import Pipeline
 from hubblewatch.settings import Settings
 from hubblewatch.simulate import ScenarioSpec, SimulationConfig, Truth
 from hubblewatch.train.collect import Collector
-from hubblewatch.train.gather import Gathered, gather_simulated, simulated_batches
+from hubblewatch.train.gather import Gathered, gather_simulated, simulated_batches, split_by_time
 from hubblewatch.train.topic import WindowsTrainer, parse_range
 from hubblewatch.window.closed import WindowRecord
 from hubblewatch.window.recorded import decode_window
@@ -93,14 +93,33 @@ def test_partitions_that_saw_a_window_differently_teach_each_its_own_way(
 
 def test_windows_of_an_older_format_are_left_out(recorded: list[list[WindowRecord]]) -> None:
     old = [[msgspec.structs.replace(r, format=0) for r in records] for records in recorded]
+    old[0] = [msgspec.structs.replace(r, end="soon") for r in old[0]]
     trainer = trained(old)
-    assert trainer.left_out["of an older format"] == sum(map(len, recorded))
-    assert not len(trainer.gathered("topic").rows.values)
+    found = trainer.gathered("topic")
+    assert found.left_out["of an older format"] == sum(map(len, recorded))
+    assert not len(found.rows.values)
+    assert (found.first, found.last) == ("", "")
 
 
 def test_windows_whose_edges_were_cut_are_left_out(recorded: list[list[WindowRecord]]) -> None:
     cut = [[msgspec.structs.replace(r, edge_count=9_999) for r in records] for records in recorded]
-    assert trained(cut).left_out["with too many edges"] == sum(map(len, recorded))
+    found = trained(cut).gathered("topic")
+    assert found.left_out["with too many edges"] == sum(map(len, recorded))
+
+
+def test_a_cut_divides_what_was_left_out_of_the_topic(recorded: list[list[WindowRecord]]) -> None:
+    old = [
+        [msgspec.structs.replace(r, format=r.format * (place not in (2, 27))) for r in records]
+        for place, records in enumerate(recorded)
+    ]
+    trainer = trained(old)
+    trainer.leave_out("unreadable", 7)
+    earlier, later = split_by_time(trainer.gathered("topic"), 0.5)
+    assert earlier.left_out["of an older format"] == len(recorded[2])
+    assert later.left_out["of an older format"] == len(recorded[27])
+    assert earlier.left_out["unreadable"] == 7
+    assert later.left_out["unreadable"] == 0
+    assert (earlier.first, later.last) == (recorded[0][0].start, recorded[-1][0].end)
 
 
 def test_more_rows_than_are_held_leave_whole_histories_of_fewer_subjects(
@@ -112,8 +131,8 @@ def test_more_rows_than_are_held_leave_whole_histories_of_fewer_subjects(
         thinned.take(records)
     rows, kept = whole.collector.rows(), thinned.collector.rows()
     assert 0 < len(kept.values) <= 200
-    assert len(rows.values) - len(kept.values) == thinned.collector.left_out["thinned"]
-    assert (~kept.quiet).sum() == thinned.collector.left_out["alerted"]
+    assert len(rows.values) - len(kept.values) == thinned.gathered("topic").left_out["thinned"]
+    assert (~kept.quiet).sum() == thinned.gathered("topic").left_out["alerted"]
     for number in np.unique(kept.subjects):
         history = kept.values[kept.subjects == number]
         assert any(

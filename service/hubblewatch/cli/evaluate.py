@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from hubblewatch.cli.exit_code import ExitCode
 from hubblewatch.cli.options import ConfigOption
 from hubblewatch.simulate.settings import Size
 
@@ -18,7 +19,9 @@ def evaluate(
     ] = None,
     truth: Annotated[
         list[Path] | None,
-        typer.Option(metavar="FILE", help="Truth of a recording, as simulate writes it."),
+        typer.Option(
+            metavar="FILE", help="Truth of a recording, as simulate writes it, compressed or not."
+        ),
     ] = None,
     model: Annotated[
         Path | None,
@@ -71,7 +74,7 @@ def evaluate(
         chosen = names or plan.all_scenarios()
         strengths = tuple(intensity or (0.5, 1.0, 2.0))
         count = seeds
-    command.evaluate(
+    evaluation = command.evaluate(
         command.EvaluationOrder(
             plan=plan.EvaluationPlan(
                 attacks=chosen,
@@ -90,3 +93,5 @@ def evaluate(
         ),
         settings,
     )
+    if evaluation.is_damaged:
+        raise typer.Exit(ExitCode.FAILED)

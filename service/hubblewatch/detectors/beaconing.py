@@ -66,7 +66,8 @@ class BeaconingSettings(BaseModel):
 
 class _Beacon(Struct):
     edge: EdgeKey
-    times: list[int]
+    intervals: int
+    """As many were judged, the last ones."""
     period: float
     scatter: float
 
@@ -143,7 +144,7 @@ class Beaconing:
             or watched * (window.end - window.start) < settings.periods_before * period
         ):
             return None
-        return _Beacon(edge, times, float(period), scatter)
+        return _Beacon(edge, len(gaps), float(period), scatter)
 
     def _finding(
         self, window: ClosedWindow, past: SubjectMemory, beacon: _Beacon, severity: Severity
@@ -151,7 +152,7 @@ class Beaconing:
         subject = window.subject
         edge = beacon.edge
         peers, evidence, unnamed = shown_evidence(window, "attempts", lambda other: other == edge)
-        count = len(beacon.times) - 1
+        settings = self._settings
         return Finding(
             detector=self.name,
             severity=severity,
@@ -164,10 +165,10 @@ class Beaconing:
                 f"{beacon.period:,.0f} seconds, with {beacon.scatter:.0%} of scatter"
             ),
             description=(
-                f"The last {counted(count, 'interval')} are as even as a clock's, and the "
-                "destination is new for this workload. A program that waits for orders contacts "
-                "its master like that; so does a reporter, a licence check or a poller that a new "
-                "version brought."
+                f"The last {counted(beacon.intervals, 'interval')} are as even as a clock's, and "
+                "the destination is new for this workload. A program that waits for orders "
+                "contacts its master like that; so does a reporter, a licence check or a poller "
+                "that a new version brought."
             ),
             recommendation=(
                 f"Find out who owns {edge.workload} and which process opens the connections. If "
@@ -175,8 +176,12 @@ class Beaconing:
                 "examination."
             ),
             reasons=[
-                Reason("scatter_of_intervals", round(beacon.scatter, 4), 0.2, 1.5, 0.7),
-                Reason("even_intervals", float(count), 0.0, float(self._settings.intervals), 0.3),
+                Reason(
+                    "scatter_of_intervals", round(beacon.scatter, 4), settings.scatter, 1.5, 0.7
+                ),
+                Reason(
+                    "even_intervals", float(beacon.intervals), 0.0, settings.intervals - 1.0, 0.3
+                ),
             ],
             score=1 - beacon.scatter,
             key=str(edge),

@@ -1,6 +1,6 @@
 """``namespace-sprawl``: a subject reaches into ever more namespaces.
 
-Signal: the distinct namespaces it contacted in the last hour (six hours when it goes slowly) are
+Signal: the distinct namespaces it contacted in the last 60 windows (360 when it goes slowly) are
 more than five, and so many new ones among them would be a rare chance at the rate at which it met
 new ones before (``novelty.chance_of_more``). That rate is a guess where it was watched briefly: so
 a burst is told soon and a slow succession once there is a past to tell it from. While nothing but
@@ -61,7 +61,9 @@ class NamespaceSprawlSettings(BaseModel):
 
     enabled: bool = True
     namespaces: int = Field(
-        5, ge=1, description="Distinct namespaces in the last hour; above that it can be sprawl."
+        5,
+        ge=1,
+        description="Distinct namespaces in the last 60 windows; above that it can be sprawl.",
     )
     new_namespaces: int = Field(3, ge=1, description="New ones among them, at least.")
     growth: float = Field(
@@ -87,7 +89,9 @@ class NamespaceSprawlSettings(BaseModel):
 
 
 class _Sprawl(Struct):
-    hours: int
+    lately: int
+    """Windows in which all of these were contacted; in ``windows`` of them the new ones came."""
+
     windows: int
     contacted: set[str]
     new: list[str]
@@ -128,13 +132,13 @@ class NamespaceSprawl:
         if is_from_the_beginning(past, stream):
             given += settings.warm_up_windows
         given = max(given, number - _SLOW, settled_through(past, self.name, number))
-        lately = sorted((-span.first, name) for name, span in met.items() if span.first > given)
-        if not lately or -lately[0][0] <= number - _NEWS_WINDOWS:
+        news = sorted((-span.first, name) for name, span in met.items() if span.first > given)
+        if not news or -news[0][0] <= number - _NEWS_WINDOWS:
             return None
-        latest = -lately[0][0]
-        for count in range(settings.new_namespaces, len(lately) + 1):
-            since = -lately[count - 1][0]
-            if count < len(lately) and -lately[count][0] == since:
+        latest = -news[0][0]
+        for count in range(settings.new_namespaces, len(news) + 1):
+            since = -news[count - 1][0]
+            if count < len(news) and -news[count][0] == since:
                 continue  # they came in one window and are judged together
             known = [span for span in met.values() if span.first < since]
             if count < settings.growth * len(known):
@@ -143,12 +147,12 @@ class NamespaceSprawl:
             expected = self._expected(past, known, count, since, windows)
             if expected is None:
                 continue
-            hours = 1 if number - since < HOUR else _SLOW // HOUR
-            contacted = {n for n, span in met.items() if span.last > number - hours * HOUR}
+            lately = HOUR if number - since < HOUR else _SLOW
+            contacted = {n for n, span in met.items() if span.last > number - lately}
             contacted |= window.peer_namespaces
             if len(contacted) > settings.namespaces:
-                new = sorted(name for _, name in lately[:count])
-                return _Sprawl(hours, windows, contacted, new, len(known), expected)
+                new = sorted(name for _, name in news[:count])
+                return _Sprawl(lately, windows, contacted, new, len(known), expected)
         return None
 
     def _expected(
@@ -185,7 +189,6 @@ class NamespaceSprawl:
             unnamed.peers or len(peers) > _MAX_SHOWN,
             unnamed.ports or not all(peer.ports for peer in peers),
         )
-        span = "the last hour" if sprawl.hours == 1 else f"the last {sprawl.hours} hours"
         pace = (
             f"within {span_of(window, sprawl.windows)}"
             if sprawl.windows <= AT_ONCE_WINDOWS
@@ -201,8 +204,8 @@ class NamespaceSprawl:
             unit="namespaces",
             summary=(
                 f"{name_of(subject)} contacted {counted(len(sprawl.contacted), 'namespace')} in "
-                f"{span}, {len(new)} of them for the first time, {pace}; "
-                f"before it knew {sprawl.known}"
+                f"the last {_hours(window, sprawl.lately)}, {len(new)} of them for the first time, "
+                f"{pace}; before it knew {sprawl.known}"
             ),
             description=(
                 f"New are {listed(sprawl.new)}. From its own past {sprawl.expected:.1f} new ones "
@@ -224,3 +227,11 @@ class NamespaceSprawl:
             pods=sorted(window.pods),
             baseline=str(past.state),
         )
+
+
+def _hours(window: ClosedWindow, windows: int) -> str:
+    """Give how long so many windows are: ``hour``, ``6 hours``, ``10 minutes``."""
+    hours, rest = divmod((window.end - window.start) * windows, 3_600)
+    if rest:
+        return span_of(window, windows)
+    return "hour" if hours == 1 else counted(hours, "hour")

@@ -25,7 +25,7 @@ from hubblewatch.baseline.estimate import BaselineState
 from hubblewatch.baseline.memory import Memory
 from hubblewatch.baseline.past import RECENT_WINDOWS, StreamMemory, SubjectMemory
 from hubblewatch.detectors.finding import Evidence, Finding, Reason, Severity
-from hubblewatch.detectors.wording import counted, from_whom, name_of
+from hubblewatch.detectors.wording import from_whom, name_of, span_of
 from hubblewatch.window.closed import INBOUND, Subject
 from hubblewatch.window.closing import Closing
 
@@ -101,8 +101,7 @@ class Silence:
     ) -> Finding:
         estimate = past.estimate("attempts")
         low, high = estimate.quantile_range()
-        windows = closing.number - past.last
-        minutes = round(windows * (closing.end - closing.start) / 60)
+        span = span_of(closing, closing.number - past.last)
         whose = (
             f"Connections {from_whom(subject)}"
             if subject.direction == INBOUND
@@ -115,10 +114,7 @@ class Silence:
             observed=0.0,
             expected=round(missing, 1),
             unit="attempts",
-            summary=(
-                f"{whose} stopped {counted(minutes, 'minute')} ago; "
-                f"usual are {estimate.usual:,.0f} a window"
-            ),
+            summary=(f"{whose} stopped {span} ago; usual are {estimate.usual:,.0f} a window"),
             description=(
                 f"About {missing:,.0f} attempts are missing, and Hubble saw everything meanwhile. "
                 "The pods hang, crash or wait for something, were removed or scaled to zero, or "

@@ -1,9 +1,10 @@
 """``source-degraded``: the service sees only a part of what happens.
 
-Signal: events that Hubble reports as lost and gaps in the stream leave less than 90 % of the
-traffic visible, or less than 80 % of one node's, in two windows in a row (warning; under 50 %
-critical); several nodes silent with half of the usual events (warning); one node silent, or a
-notable share of late lines (info). The subject is the stream itself: no namespace, no workload.
+Signal: events that are reported as lost (by Hubble, the source or an exporter) and gaps in the
+heartbeats leave less than 90 % of the traffic visible, or less than 80 % of one node's, in two
+windows in a row (warning; under 50 % critical); several nodes silent with half of the usual events
+(warning); one node silent, or a notable share of late lines (info). The subject is the stream
+itself: no namespace, no workload.
 
 Defaults: a tenth unseen is what counts and shares are off by; alerts that compare with the usual
 hold up to there.
@@ -23,6 +24,7 @@ from hubblewatch.detectors.finding import Evidence, Finding, Reason, Severity
 from hubblewatch.detectors.wording import counted, listed
 from hubblewatch.window.closed import OUTBOUND, Subject
 from hubblewatch.window.closing import Closing
+from hubblewatch.window.completeness import EXPORTER_BUFFER, STREAM_GAP
 
 STREAM = Subject("", "", OUTBOUND)
 _WINDOWS = 2
@@ -34,7 +36,13 @@ _REMEDIES = {
     "the agent more CPU",
     "HUBBLE_RING_BUFFER": "the reader is too slow: raise hubble.eventBufferCapacity, or run an "
     "exporter on each node",
+    EXPORTER_BUFFER: "Kafka was away for longer than the exporter's spool lasts, or takes records "
+    "too slowly: look at Kafka, and raise export.spool.max_mib",
+    STREAM_GAP: "what came while nothing was read had gone from Hubble or its files by then, and "
+    "is estimated: raise hubble.eventBufferCapacity, or keep more or larger backups of the files",
 }
+_TOLD_GAP = 0.005
+"""Less of the heartbeats is 0 % when rounded."""
 
 
 class SourceDegradedSettings(BaseModel):
@@ -91,32 +99,41 @@ class SourceDegraded:
         return sorted(node for node, share in recent.node_loss.items() if share > most)
 
     def _losses(self, closing: Closing, recent: list[StreamRecent]) -> Finding:
+        settings = self._settings
         last = recent[-1]
-        kept = min(r.kept for r in recent)
-        is_critical = all(r.kept < self._settings.critical_completeness for r in recent)
+        is_critical = all(r.kept < settings.critical_completeness for r in recent)
         nodes = self._poor_nodes(last)
-        sources = sorted({source for _, source in closing.lost})
-        causes = [f"{source}: {_REMEDIES[source]}" for source in sources if source in _REMEDIES]
-        if last.gap:
-            causes.append(
-                "heartbeats are missing, so records were lost between exporter and worker: look at "
-                "the exporter's log and its dropped-lines counter"
+        where = ""
+        if nodes:
+            most = 1 - settings.node_completeness
+            where = f" On {listed(nodes)} more than {most:.0%} is missing."
+        if last.kept < settings.completeness:
+            kept, least, of_whom, feature = last.kept, settings.completeness, "", "completeness"
+            visible = f"Only {kept:.0%} of the network traffic is visible"
+        else:
+            # All in all enough is seen; what is said must be said of the nodes alone.
+            kept, least = 1 - max(last.node_loss.values()), settings.node_completeness
+            of_whom, feature = "a node's ", "node_completeness"
+            visible = (
+                f"Only {kept:.0%} of the traffic of node {nodes[0]} is visible"
+                if len(nodes) == 1
+                else f"Less than {least:.0%} of the traffic of {len(nodes)} nodes is visible"
             )
-        where = f" On {listed(nodes)} more than a fifth is missing." if nodes else ""
         return self._finding(
             Severity.CRITICAL if is_critical else Severity.WARNING,
             "losses",
             round(100 * kept, 1),
             100.0,
-            "% of traffic seen",
-            f"Only {kept:.0%} of the network traffic is visible: Hubble lost "
-            f"{counted(last.lost, 'event')} within the last window",
-            f"Lost by {listed(sources) or 'gaps in the stream'}.{where} While this lasts counts "
-            "are too low, absence proves nothing, and below the completeness floor baselines do "
-            "not learn.",
-            f"{'; '.join(causes) or 'Look at the Cilium agents of the nodes named'}.",
-            Reason("completeness", kept, self._settings.completeness, 1.0),
-            [f"{node} lost {count:,} ({source})" for (node, source), count in _most(closing)],
+            f"% of {of_whom}traffic seen",
+            f"{visible}: {', '.join(_what_is_missing(closing, last))} in the last window",
+            f"Lost by {listed(_sources(closing, last))}.{where} While this lasts counts are too "
+            "low, absence proves nothing, and below the completeness floor baselines do not learn.",
+            " ".join(_remedies(closing, last)),
+            Reason(feature, kept, least, 1.0),
+            [
+                f"{node} lost {count:,} ({source})" if node else f"{count:,} lost ({source})"
+                for (node, source), count in _most(closing)
+            ],
         )
 
     def _blind(self, closing: Closing, last: StreamRecent) -> Finding:
@@ -196,10 +213,53 @@ class SourceDegraded:
             description=description,
             recommendation=recommendation,
             reasons=[reason],
-            score=1 - reason.observed if reason.feature == "completeness" else 0.0,
+            score=1 - reason.observed if reason.feature.endswith("completeness") else 0.0,
             evidence=Evidence(edges=edges),
         )
 
 
 def _most(closing: Closing) -> list[tuple[tuple[str, str], int]]:
     return sorted(closing.lost.items(), key=lambda entry: (-entry[1], entry[0]))[:_MAX_NODES]
+
+
+def _what_is_missing(closing: Closing, last: StreamRecent) -> list[str]:
+    """Say of each kind of loss how much it took: only what Hubble reports is lost by Hubble."""
+    by_exporter, unread = _lost_by(closing, EXPORTER_BUFFER), _lost_by(closing, STREAM_GAP)
+    by_hubble = last.lost - by_exporter - unread
+    said = []
+    if by_hubble > 0:
+        said.append(f"Hubble lost {counted(by_hubble, 'event')}")
+    if by_exporter:
+        said.append(f"an exporter had no room for {counted(by_exporter, 'event')}")
+    if unread:
+        said.append(f"about {counted(unread, 'event')} came while nothing was read")
+    if last.gap >= _TOLD_GAP:
+        said.append(f"{last.gap:.0%} of the exporters' heartbeats are missing")
+    return said
+
+
+def _sources(closing: Closing, last: StreamRecent) -> list[str]:
+    sources = sorted({source for _, source in closing.lost})
+    return sources + ["gaps in the heartbeats"] * (last.gap >= _TOLD_GAP) or ["Hubble"]
+
+
+def _remedies(closing: Closing, last: StreamRecent) -> list[str]:
+    """Give a sentence for each source of losses."""
+    said = []
+    for source in sorted({source for _, source in closing.lost}):
+        if source in _REMEDIES:
+            said.append(f"{source}: {_REMEDIES[source]}.")
+        else:
+            nodes = sorted({node for node, other in closing.lost if other == source and node})
+            whose = f" on {listed(nodes)}" if nodes else ""
+            said.append(f"{source}: look at the logs of the Cilium agents{whose}.")
+    if last.gap >= _TOLD_GAP:
+        said.append(
+            "Heartbeats are missing, so records were lost between exporter and worker: look at the "
+            "exporter's log and its dropped-lines counter."
+        )
+    return said or ["Look at the logs of the Cilium agents."]
+
+
+def _lost_by(closing: Closing, source: str) -> int:
+    return sum(count for (_, other), count in closing.lost.items() if other == source)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from hubblewatch.window.closed import INBOUND, ClosedWindow, Subject
+from hubblewatch.window.closing import Closing
 
 
 def name_of(subject: Subject) -> str:
@@ -18,7 +19,7 @@ def counted(number: float, noun: str) -> str:
     return f"{shown} {noun}" if shown == "1" else f"{shown} {noun}s"
 
 
-def span_of(window: ClosedWindow, windows: int = 1) -> str:
+def span_of(window: ClosedWindow | Closing, windows: int = 1) -> str:
     """Give how long so many windows are: ``1 minute``, ``3 minutes``, ``90 seconds``."""
     seconds = (window.end - window.start) * windows
     if seconds % 60:

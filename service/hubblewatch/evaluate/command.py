@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from msgspec import Struct
 from rich.console import Console
@@ -15,10 +16,11 @@ from hubblewatch.evaluate.systems import RAW_FOREST, SYSTEMS, pipeline_systems
 from hubblewatch.evaluate.trial import Case, Trial, Verdict
 from hubblewatch.model.loaded import LoadedModel
 from hubblewatch.model.store import load_model, shipped_model
+from hubblewatch.replay.rejects import Rejects
 from hubblewatch.settings import Settings
 from hubblewatch.simulate import SimulationConfig, Truth
 from hubblewatch.source.merge import in_time_order
-from hubblewatch.source.recordings import open_recordings
+from hubblewatch.source.recordings import Recording
 from hubblewatch.train.gather import simulated_batches
 
 
@@ -34,7 +36,14 @@ class EvaluationOrder(Struct, frozen=True):
     systems: tuple[str, ...] = SYSTEMS
 
 
-def evaluate(order: EvaluationOrder, settings: Settings) -> list[Verdict]:
+class Evaluation(NamedTuple):
+    """What came of it; ``is_damaged`` if a recording could not be read to its end."""
+
+    verdicts: list[Verdict]
+    is_damaged: bool
+
+
+def evaluate(order: EvaluationOrder, settings: Settings) -> Evaluation:
     """Judge all systems; print and write what came of it. Raises ConfigurationError."""
     if len(order.files) != len(order.truths):
         raise ConfigurationError("give one --truth for each recording, in the same order")
@@ -46,6 +55,8 @@ def evaluate(order: EvaluationOrder, settings: Settings) -> list[Verdict]:
     if directory is None:
         raise ConfigurationError("there is no model to evaluate; set model.path, or give --model")
     model = load_model(directory, alerts_per_day=settings.model.alerts_per_day)
+    recordings = [Recording(file) for file in order.files]
+    rejects = Rejects()
     console = Console(stderr=True, quiet=order.quiet, highlight=False, soft_wrap=True)
     verdicts: list[Verdict] = []
     left_out = [] if order.files else order.plan.left_out()
@@ -55,7 +66,7 @@ def evaluate(order: EvaluationOrder, settings: Settings) -> list[Verdict]:
             f"{', '.join(left_out)}",
             markup=False,
         )
-    for case, made in _runs(order, settings, model):
+    for case, made in _runs(order, settings, model, recordings, rejects):
         verdicts.extend(made)
         console.print(
             f"{case.name} intensity {case.intensity:g} seed {case.seed}: {_told(made)}",
@@ -65,23 +76,38 @@ def evaluate(order: EvaluationOrder, settings: Settings) -> list[Verdict]:
         _write(order, verdicts, model.label)
     print_to = Console(highlight=False, soft_wrap=True)
     print_to.print(as_markdown(verdicts, model.label), markup=False)
-    return verdicts
+    if rejects.total:
+        by = ", ".join(f"{reason} {count:,}" for reason, count in rejects.counts.items())
+        console.print(f"lines that could not be used: {by}", markup=False)
+    damages = [recording.damage for recording in recordings if recording.damage]
+    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    for damage in damages:
+        errors.print(f"hubblewatch: {damage}", markup=False)
+    return Evaluation(verdicts, bool(damages))
 
 
 def _runs(
-    order: EvaluationOrder, settings: Settings, model: LoadedModel
+    order: EvaluationOrder,
+    settings: Settings,
+    model: LoadedModel,
+    recordings: Sequence[Recording],
+    rejects: Rejects,
 ) -> Iterator[tuple[Case, list[Verdict]]]:
-    if order.files:
-        for seed, (file, truth) in enumerate(zip(order.files, order.truths, strict=True)):
-            yield _recorded(file, truth, seed, _trial(order, settings, model))
+    if recordings:
+        for seed, (recording, truth) in enumerate(zip(recordings, order.truths, strict=True)):
+            yield _recorded(
+                recording, truth, seed, _trial(order, settings, model, rejects), rejects
+            )
         return
     for case, config in order.plan.cases():
-        yield case, _simulated(case, config, _trial(order, settings, model))
+        yield case, _simulated(case, config, _trial(order, settings, model, rejects))
 
 
-def _trial(order: EvaluationOrder, settings: Settings, model: LoadedModel) -> Trial:
+def _trial(
+    order: EvaluationOrder, settings: Settings, model: LoadedModel, rejects: Rejects
+) -> Trial:
     wanted = [s for s in pipeline_systems(settings, model) if s.name in order.systems]
-    return Trial(settings, wanted, with_raw=RAW_FOREST in order.systems)
+    return Trial(settings, wanted, with_raw=RAW_FOREST in order.systems, on_reject=rejects.take)
 
 
 def _simulated(case: Case, config: SimulationConfig, trial: Trial) -> list[Verdict]:
@@ -92,12 +118,15 @@ def _simulated(case: Case, config: SimulationConfig, trial: Trial) -> list[Verdi
     return trial.verdicts(case, truth.labels)
 
 
-def _recorded(file: str, truth: Path, seed: int, trial: Trial) -> tuple[Case, list[Verdict]]:
+def _recorded(
+    recording: Recording, truth: Path, seed: int, trial: Trial, rejects: Rejects
+) -> tuple[Case, list[Verdict]]:
     labels = read_labels(truth)
     first = next((label for label in labels if label.kind == "attack"), None)
-    case = Case(first.name if first else Path(file).name, first.kind if first else "quiet",
+    name = Path(recording.name).name
+    case = Case(first.name if first else name, first.kind if first else "quiet",
                 first.intensity if first else 1.0, seed)  # fmt: skip
-    for batch in in_time_order(open_recordings([file]), lambda _: None):
+    for batch in in_time_order([recording], rejects.take):
         trial.take(list(batch))
     trial.finish()
     return case, trial.verdicts(case, labels)

@@ -11,10 +11,13 @@ from msgspec import Struct
 
 from hubblewatch.errors import ConfigurationError
 from hubblewatch.evaluate.trial import Case
+from hubblewatch.flow.reject import Reject
 from hubblewatch.flow.timestamp import TimestampError, parse_ns
 from hubblewatch.simulate import Label, ScenarioSpec, SimulationConfig, Size
 from hubblewatch.simulate.scenarios import SCENARIOS
 from hubblewatch.simulate.settings import Vantage
+from hubblewatch.source.compression import DamagedError, unpack
+from hubblewatch.source.lines import batches
 
 QUICK_ATTACKS = (
     "data-staging",
@@ -117,25 +120,36 @@ class _TruthLine(Struct):
 
 
 def read_labels(path: Path) -> list[Label]:
-    """Read the labels of a truth file; raise ConfigurationError where it is none."""
+    """Read the labels of a truth file, plain or compressed.
+
+    Raises ConfigurationError where it is none, and where it is damaged: what is missing of it would
+    make right alerts wrong ones.
+    """
     decode = msgspec.json.Decoder(_TruthLine).decode
+
+    def refuse(reject: Reject) -> None:
+        raise ConfigurationError(f"--truth {path} is no truth of hubblewatch: {reject.detail}")
+
     labels = []
     try:
         with path.open("rb") as file:
-            for line in file:
-                found = decode(line).label
-                if found is not None:
-                    labels.append(
-                        Label(
-                            found.name, found.kind, parse_ns(found.start), parse_ns(found.end),
-                            found.intensity,
-                            [(s["namespace"], s["workload"], s["direction"])
-                             for s in found.subjects],
-                            found.detectors, found.description,
-                        )
-                    )  # fmt: skip
+            for batch in batches(unpack(file.read, f"--truth {path}"), str(path), refuse):
+                for line in filter(None, batch.lines):
+                    found = decode(line).label
+                    if found is not None:
+                        labels.append(_label(found))
     except OSError as error:
         raise ConfigurationError(f"cannot read --truth {path}: {error.strerror}") from None
-    except (msgspec.MsgspecError, TimestampError, KeyError) as error:
+    except DamagedError as error:
+        raise ConfigurationError(f"--truth {path} is damaged: {error}; write it again") from None
+    except (msgspec.MsgspecError, TimestampError, KeyError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"--truth {path} is no truth of hubblewatch: {error}") from None
     return labels
+
+
+def _label(found: _LabelRecord) -> Label:
+    return Label(
+        found.name, found.kind, parse_ns(found.start), parse_ns(found.end), found.intensity,
+        [(s["namespace"], s["workload"], s["direction"]) for s in found.subjects],
+        found.detectors, found.description,
+    )  # fmt: skip

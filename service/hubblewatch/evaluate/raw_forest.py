@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from hubblewatch.flow.schema import Flow, Line
-from hubblewatch.flow.timestamp import parse_ns
+from hubblewatch.flow.timestamp import TimestampError, parse_seconds
 from hubblewatch.model.threshold import QUIET_WINDOWS
 from hubblewatch.window.closed import OUTBOUND, Subject
 
@@ -20,26 +20,32 @@ CONTAMINATION = 0.1
 MAX_FITTED = 20_000
 """Events fitted on: more change nothing, as each tree takes 256 of them."""
 
-_WINDOW_NS = 60_000_000_000
-
 
 class RawForest:
-    """Takes all lines of a recording and afterwards gives the alerts that it would raise."""
+    """Takes all lines of a recording and afterwards gives the alerts that it would raise.
 
-    def __init__(self) -> None:
+    Windows are of ``size`` seconds, as those of the systems that it is compared with.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
         self._codes: dict[str, int] = {}
         self._rows: list[list[float]] = []
         self._numbers: list[int] = []
         self._subjects: list[Subject | None] = []
 
     def take(self, lines: Iterable[Line]) -> None:
-        """Note the flow events of a batch."""
+        """Note the flow events of a batch; those without a usable time belong to no window."""
         for line in lines:
             flow = line.flow
             if flow is None or flow.l4 is None:
                 continue
+            try:
+                second = parse_seconds(flow.time or line.time)
+            except TimestampError:
+                continue
             self._rows.append(self._row(flow))
-            self._numbers.append(parse_ns(flow.time) // _WINDOW_NS)
+            self._numbers.append(second // self._size)
             self._subjects.append(_subject(flow))
 
     def alerts(self, begin: int, seed: int) -> tuple[list[tuple[int, Subject]], int]:
@@ -52,13 +58,12 @@ class RawForest:
 
         rows = np.array(self._rows)
         numbers = np.array(self._numbers)
-        earlier = np.flatnonzero(numbers < begin)
-        if not len(earlier):
+        earlier, later = np.flatnonzero(numbers < begin), np.flatnonzero(numbers >= begin)
+        if not len(earlier) or not len(later):
             return [], 0
         random = np.random.default_rng(seed)
         chosen = random.choice(earlier, min(MAX_FITTED, len(earlier)), replace=False)
         forest = IsolationForest(contamination=CONTAMINATION, random_state=seed).fit(rows[chosen])
-        later = np.flatnonzero(numbers >= begin)
         flagged: defaultdict[Subject, set[int]] = defaultdict(set)
         for place in later[forest.predict(rows[later]) < 0]:
             subject = self._subjects[place]

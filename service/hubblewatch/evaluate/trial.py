@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from msgspec import Struct
 
@@ -11,6 +11,7 @@ from hubblewatch.assemble import pipeline_settings
 from hubblewatch.detectors.finding import Severity
 from hubblewatch.evaluate.raw_forest import RawForest
 from hubblewatch.evaluate.systems import RAW_FOREST, System
+from hubblewatch.flow.reject import Reject
 from hubblewatch.flow.schema import Line
 from hubblewatch.flow.timestamp import parse_ns
 from hubblewatch.pipeline import Closed, Pipeline
@@ -63,22 +64,33 @@ class Opened(Struct, frozen=True):
 class Trial:
     """Takes a recording's lines in batches; gives the verdicts once the labels are known.
 
-    ``with_raw`` adds the forest on raw flows to the systems.
+    ``with_raw`` adds the forest on raw flows to the systems. ``on_reject`` is told once of each
+    line that the pipelines refuse.
     """
 
     def __init__(
-        self, settings: Settings, systems: Iterable[System], *, with_raw: bool = True
+        self,
+        settings: Settings,
+        systems: Iterable[System],
+        *,
+        with_raw: bool = True,
+        on_reject: Callable[[Reject], None] = lambda _: None,
     ) -> None:
         self._size = settings.window.size_seconds
         self._systems = list(systems)
         self._pipelines = [
-            Pipeline(pipeline_settings(settings), system.detectors(), dict(system.parents))
-            for system in self._systems
+            Pipeline(
+                pipeline_settings(settings),
+                system.detectors(),
+                dict(system.parents),
+                (lambda _: None) if place else on_reject,
+            )
+            for place, system in enumerate(self._systems)
         ]
         self._opened: dict[str, list[Opened]] = {system.name: [] for system in self._systems}
         self._paging: dict[str, set[str]] = {name: set() for name in self._opened}
         self._under_alert = dict.fromkeys(self._opened, 0)
-        self._raw = RawForest() if with_raw else None
+        self._raw = RawForest(self._size) if with_raw else None
         self._closings = 0
         self._subject_windows = 0
         self._first = -1

@@ -97,20 +97,22 @@ class Command:
             if served is not None:
                 served.complete()
             self._report(replay, summary, errors)
+            passes = [replay]
             if self._other is not None and not replay.is_interrupted:
-                self._compare(replay, summary, self._other, interruption, errors)
-            if served is not None and not replay.is_interrupted:
+                passes.append(self._compare(replay, summary, self._other, interruption, errors))
+            is_interrupted = any(one.is_interrupted for one in passes)
+            if served is not None and not is_interrupted:
                 errors.print("still serving; Ctrl-C ends", highlight=False)
                 _wait(interruption)
-        return Outcome(replay.is_interrupted, bool(replay.damage), summary.incidents.worst)
+        is_damaged = any(one.damage for one in passes)
+        return Outcome(is_interrupted, is_damaged, summary.incidents.worst)
 
     def _report(self, replay: Replay, summary: Summary, errors: Console) -> None:
         if not self._wishes.quiet and not self._wishes.as_json:
             takes_output = self._wishes.windows == STANDARD_OUTPUT
             print_report(errors if takes_output else Console(), replay, summary)
             return
-        for damage in replay.damage:
-            errors.print(f"hubblewatch: {damage}", markup=False, highlight=False, soft_wrap=True)
+        _tell(replay.damage, errors)
 
     def _other_settings(self) -> Settings | None:
         if self._wishes.compare is None:
@@ -129,10 +131,15 @@ class Command:
         other: Settings,
         interruption: Interruption,
         errors: Console,
-    ) -> None:
+    ) -> Replay:
+        """Replay once more and show what changes; nothing of half a replay, which would lie."""
         second = Replay(other, open_recordings(self._files))
         compared = Summary()
         second.run([compared], interruption)
+        _tell([damage for damage in second.damage if damage not in replay.damage], errors)
+        if second.is_interrupted:
+            errors.print("interrupted: nothing was compared", highlight=False)
+            return second
         takes_output = self._wishes.as_json or self._wishes.windows == STANDARD_OUTPUT
         print_comparison(
             errors if takes_output else Console(),
@@ -140,6 +147,7 @@ class Command:
             _label(replay),
             _label(second),
         )
+        return second
 
     def _served(self, replay: Replay) -> ServedReplay | None:
         if not self._wishes.serves:
@@ -176,6 +184,11 @@ def with_model(settings: Settings, directory: Path) -> Settings:
     wanted = settings.model.model_copy(update={"path": directory, "enabled": True})
     load_model(directory, alerts_per_day=wanted.alerts_per_day)
     return settings.model_copy(update={"model": wanted})
+
+
+def _tell(damages: list[str], errors: Console) -> None:
+    for damage in damages:
+        errors.print(f"hubblewatch: {damage}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _label(replay: Replay) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from hubblewatch.alert.record import AlertRecord, AlertStatus
+from hubblewatch.alert.record import AlertRecord, AlertStatus, Transition
 from hubblewatch.detectors.finding import Severity
 
 MAX_INCIDENTS = 1_000
@@ -63,7 +63,8 @@ class IncidentLog:
             if alert.severity.rank > known.alert.severity.rank:
                 known.alert = alert
             return
-        self.opened += 1
+        # One that was counted and not kept gets worse: it is told from here on, not counted again.
+        self.opened += alert.transition is Transition.OPEN
         story = IncidentStory(alert, last_seen=alert.last_seen)
         if len(self._stories) >= self._bound:
             mildest = min(self._stories, key=lambda incident: self._stories[incident].weight)

@@ -19,6 +19,9 @@ MAX_POLICIES = 3
 MAX_POLICY_EDGES = 10_000
 """Bounds on the policies named for one edge, and on the edges that have any named."""
 
+MAX_SUBJECTS = 20_000
+"""Subjects that are told apart; where there are more, it is said that there are."""
+
 DEFAULT_DENY = "none (default deny)"
 
 
@@ -64,6 +67,8 @@ class Summary:
         self.end = 0
         self.closings = 0
         self.windows = 0
+        self.subjects: set[Subject] = set()
+        """Those of all windows, also of windows without attempts; at most MAX_SUBJECTS."""
         self.attempts = 0
         self.outcomes: dict[str, int] = {}
         self.protocols: dict[str, int] = {}
@@ -103,6 +108,8 @@ class Summary:
 
     def _add(self, window: ClosedWindow) -> None:
         subject = window.subject
+        if len(self.subjects) < MAX_SUBJECTS:
+            self.subjects.add(subject)
         self.capped += window.capped
         if window.attempts:
             self.talkers.add(subject, window.attempts)

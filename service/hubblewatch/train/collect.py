@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
 from zlib import crc32
 
@@ -22,6 +22,14 @@ MAX_ROWS = 1_000_000
 histories are kept because a threshold is found on windows that follow each other."""
 
 _HASHED = 1 << 32
+
+LeftOut = dict[str, Counter[int]]
+"""How many windows were left out: by why, and by the number of the window."""
+
+
+def totals(left_out: LeftOut) -> dict[str, int]:
+    """Give how many were left out in all, by why."""
+    return {why: sum(counts.values()) for why, counts in left_out.items()}
 
 
 class Rows(Struct, frozen=True):
@@ -43,7 +51,11 @@ class Collector:
     name = "collector"
 
     def __init__(self, max_rows: int = MAX_ROWS) -> None:
-        self.left_out: dict[str, int] = {"incomplete": 0, "alerted": 0, "cold": 0, "thinned": 0}
+        self.spans: dict[int, tuple[int, int]] = {}
+        """Begin and end of what was inspected, epoch seconds, by window number."""
+        self.left_out: LeftOut = {
+            why: Counter() for why in ("incomplete", "alerted", "cold", "thinned")
+        }
         self._max_rows = max_rows
         self._kept_below = _HASHED
         self._blocks: list[Matrix] = []
@@ -55,20 +67,22 @@ class Collector:
 
     def inspect(self, closing: Closing, memory: Memory) -> Iterable[Finding]:
         """Measure the closing; there is nothing to find."""
+        number = closing.number
+        self.spans[number] = (closing.start, closing.end)
         if not is_measurable(closing):
-            self.left_out["incomplete"] += len(closing.windows)
+            self.left_out["incomplete"][number] += len(closing.windows)
             self._unsettled.append([])
             return ()
         measured = measure(closing, memory)
-        self.left_out["cold"] += len(closing.windows) - len(measured.rows)
+        self.left_out["cold"][number] += len(closing.windows) - len(measured.rows)
         subjects = [closing.windows[row].subject for row in measured.rows]
         kept = [row for row, subject in enumerate(subjects) if self._keeps(subject)]
-        self.left_out["thinned"] += len(subjects) - len(kept)
+        self.left_out["thinned"][number] += len(subjects) - len(kept)
         subjects = [subjects[row] for row in kept]
         self._unsettled.append(subjects)
         self._blocks.append(measured.values[kept])
         for subject in subjects:
-            self._numbers.append(closing.number)
+            self._numbers.append(number)
             self._subjects.append(self._known.setdefault(subject, len(self._known)))
         return ()
 
@@ -77,7 +91,7 @@ class Collector:
         alerted = {window.subject for window in closing.windows if window.is_alerted}
         for subject in self._unsettled.popleft():
             self._quiet.append(subject not in alerted)
-            self.left_out["alerted"] += subject in alerted
+            self.left_out["alerted"][closing.number] += subject in alerted
         if not self._unsettled:
             while len(self._numbers) > self._max_rows and self._kept_below > 1:
                 self._thin()
@@ -91,11 +105,12 @@ class Collector:
         known = np.array([self._keeps(subject) for subject in self._known], dtype=bool)
         keep = known[np.array(self._subjects, dtype=np.int64)]
         self._blocks = [np.vstack(self._blocks)[keep]]
-        self.left_out["thinned"] += int((~keep).sum())
-        # A row left out twice over is told once, as thinned.
+        numbers = np.array(self._numbers, dtype=np.int64)
         quiet = np.array(self._quiet, dtype=bool)
-        self.left_out["alerted"] -= int((~quiet[~keep]).sum())
-        self._numbers = np.array(self._numbers)[keep].tolist()
+        self.left_out["thinned"].update(numbers[~keep].tolist())
+        # A row left out twice over is told once, as thinned.
+        self.left_out["alerted"].subtract(numbers[~keep & ~quiet].tolist())
+        self._numbers = numbers[keep].tolist()
         self._subjects = np.array(self._subjects)[keep].tolist()
         self._quiet = quiet[keep].tolist()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
@@ -19,7 +20,7 @@ from hubblewatch.settings import Settings
 from hubblewatch.simulate import SimulationConfig, Truth, simulate
 from hubblewatch.source.merge import in_time_order
 from hubblewatch.source.recordings import Recording
-from hubblewatch.train.collect import Collector, Rows
+from hubblewatch.train.collect import Collector, LeftOut, Rows, totals
 from hubblewatch.window.closed import Subject
 
 BATCH_LINES = 500
@@ -27,15 +28,30 @@ BATCH_LINES = 500
 
 class Gathered(Struct, frozen=True):
     """The rows of one source. ``attacked`` marks rows of an attack's subjects while it ran, and
-    ``began`` is the window in which it did, -1 without one."""
+    ``began`` is the window in which it did, -1 without one. ``spans`` are begin and end of the
+    windows read, epoch seconds, by number, and ``left_out_in`` what was left out of them."""
 
     source: str
     rows: Rows
     attacked: Flags
     began: int
-    left_out: dict[str, int]
-    first: str
-    last: str
+    spans: dict[int, tuple[int, int]]
+    left_out_in: LeftOut
+
+    @property
+    def first(self) -> str:
+        """Event time at which the windows begin; empty without any."""
+        return format_seconds(min(self.spans.values())[0]) if self.spans else ""
+
+    @property
+    def last(self) -> str:
+        """Event time at which the windows end; empty without any."""
+        return format_seconds(max(end for _, end in self.spans.values())) if self.spans else ""
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """How many windows were left out, by why."""
+        return totals(self.left_out_in)
 
     @property
     def usable(self) -> Flags:
@@ -53,7 +69,7 @@ def simulated_batches(config: SimulationConfig, truth: Truth) -> Iterator[list[L
 def gather_simulated(config: SimulationConfig, settings: Settings) -> Gathered:
     """Simulate a cluster and collect what the forest would see of it."""
     truth = Truth(on_window=lambda _: None)
-    collector, numbers = _collect(simulated_batches(config, truth), settings)
+    collector = _collect(simulated_batches(config, truth), settings)
     rows = collector.rows()
     attacked = np.zeros(len(rows.values), dtype=bool)
     began = -1
@@ -68,63 +84,58 @@ def gather_simulated(config: SimulationConfig, settings: Settings) -> Gathered:
     scenarios = "".join(f" {spec.name}" for spec in config.scenarios)
     rate = "" if config.rate is None else f" rate {config.rate:g}"
     source = f"seed {config.seed} {config.size}{rate} {config.minutes:g} min{scenarios}"
-    return Gathered(source, rows, attacked, began, collector.left_out, *_range(numbers, settings))
+    return Gathered(source, rows, attacked, began, collector.spans, collector.left_out)
 
 
 def gather_recordings(recordings: list[Recording], settings: Settings) -> Gathered:
     """Collect what the forest would see of recordings, merged by time."""
     batches = (list(batch) for batch in in_time_order(recordings, lambda _: None))
-    collector, numbers = _collect(batches, settings)
+    collector = _collect(batches, settings)
     rows = collector.rows()
     nothing = np.zeros(len(rows.values), dtype=bool)
     source = ", ".join(recording.name.rsplit("/", 1)[-1] for recording in recordings)
-    return Gathered(source, rows, nothing, -1, collector.left_out, *_range(numbers, settings))
+    return Gathered(source, rows, nothing, -1, collector.spans, collector.left_out)
 
 
 def split_by_time(gathered: Gathered, share: float) -> tuple[Gathered, Gathered]:
-    """Cut into an earlier part with about so large a share of the windows, and the rest."""
+    """Cut into an earlier part with about so large a share of the windows, and the rest.
+
+    Each tells of its own windows only; what was left out without a number is told by the earlier.
+    """
     numbers = gathered.rows.numbers
     if not len(numbers):
         return gathered, gathered
-    cut = numbers[min(int(len(numbers) * share), len(numbers) - 1)]
+    cut = int(numbers[min(int(len(numbers) * share), len(numbers) - 1)])
 
-    def part(keep: Flags) -> Gathered:
+    def part(is_earlier: bool) -> Gathered:
         rows = gathered.rows
+        keep = (numbers < cut) == is_earlier
         kept = Rows(rows.values[keep], rows.numbers[keep], rows.subjects[keep], rows.quiet[keep])
+        spans = {n: span for n, span in gathered.spans.items() if (n < cut) == is_earlier}
+        left_out = {
+            why: Counter({n: count for n, count in counts.items() if (n < cut) == is_earlier})
+            for why, counts in gathered.left_out_in.items()
+        }
         return Gathered(
-            gathered.source, kept, gathered.attacked[keep], gathered.began, gathered.left_out,
-            gathered.first, gathered.last,
-        )  # fmt: skip
+            gathered.source, kept, gathered.attacked[keep], gathered.began, spans, left_out
+        )
 
-    return part(numbers < cut), part(numbers >= cut)
+    return part(True), part(False)
 
 
-def _collect(
-    batches: Iterable[list[Line]], settings: Settings
-) -> tuple[Collector, tuple[int, int]]:
+def _collect(batches: Iterable[list[Line]], settings: Settings) -> Collector:
     collector = Collector()
     pipeline = Pipeline(
         pipeline_settings(settings),
         [*build_detectors(settings.detectors), collector],
         PARENTS,
     )
-    first, last = -1, -1
 
     def settle(closings: list[Closed]) -> None:
-        nonlocal first, last
         for closed in closings:
-            first = closed.closing.number if first < 0 else first
-            last = closed.closing.number
             collector.settle(closed.closing)
 
     for batch in batches:
         settle(pipeline.take(batch))
     settle(pipeline.finish())
-    return collector, (first, last)
-
-
-def _range(numbers: tuple[int, int], settings: Settings) -> tuple[str, str]:
-    if numbers[0] < 0:
-        return "", ""
-    size = settings.window.size_seconds
-    return format_seconds(numbers[0] * size), format_seconds((numbers[1] + 1) * size)
+    return collector

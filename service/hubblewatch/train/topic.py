@@ -15,7 +15,7 @@ from hubblewatch.flow.timestamp import TimestampError, format_seconds, parse_sec
 from hubblewatch.kafka.topics import topic_names
 from hubblewatch.kafka.window_range import RangeProgress, TimeRange, read_windows
 from hubblewatch.settings import KafkaSettings
-from hubblewatch.train.collect import Collector
+from hubblewatch.train.collect import Collector, LeftOut
 from hubblewatch.train.gather import Gathered
 from hubblewatch.window.closed import WindowRecord
 from hubblewatch.window.recorded import closings_of, is_whole
@@ -32,34 +32,35 @@ class WindowsTrainer:
 
     def __init__(self) -> None:
         self.collector = Collector()
-        self.left_out: Counter[str] = Counter()
+        self.left_out: LeftOut = {}
         self._memory = Memory()
-        self._first: WindowRecord | None = None
-        self._last: WindowRecord | None = None
-        self._begin = 0
+        self._begin = -1
 
     def take(self, records: list[WindowRecord]) -> None:
         """Take all windows of one stretch of time."""
         usable = []
         for record in records:
             if not record.format:
-                self.left_out["of an older format"] += 1
+                self.leave_out("of an older format", 1, _number_of(record))
             elif not is_whole(record):
-                self.left_out["with too many edges"] += 1
+                self.leave_out("with too many edges", 1, _number_of(record))
             else:
                 usable.append(record)
         for closing in closings_of(usable, self._begin):
-            if self._first is None:
+            if self._begin < 0:
                 self._begin = closing.number
-                self._first = usable[0]
                 closing.age = 0
-            self._last = usable[0]
             self._memory.meet(closing)
             self.collector.inspect(closing, self._memory)
             suspects = [window.subject for window in closing.windows if window.is_suspicious]
             self._memory.learn(closing, suspects)
             self._memory.drain_changed()
             self.collector.settle(closing)
+
+    def leave_out(self, why: str, count: int, number: int = -1) -> None:
+        """Count what is left out; without a number where nobody knows its window."""
+        if count:
+            self.left_out.setdefault(why, Counter())[number] += count
 
     def gathered(self, source: str) -> Gathered:
         """Give all that was collected."""
@@ -69,10 +70,18 @@ class WindowsTrainer:
             rows,
             np.zeros(len(rows.values), dtype=bool),
             -1,
-            self.collector.left_out | dict(self.left_out),
-            "" if self._first is None else self._first.start,
-            "" if self._last is None else self._last.end,
+            self.collector.spans,
+            self.collector.left_out | self.left_out,
         )
+
+
+def _number_of(record: WindowRecord) -> int:
+    """Give the number of a window that is not used, so that its times may be anything; or -1."""
+    try:
+        start, end = parse_seconds(record.start), parse_seconds(record.end)
+    except TimestampError:
+        return -1
+    return start // max(1, end - start)
 
 
 def gather_topic(
@@ -84,9 +93,8 @@ def gather_topic(
     """
     trainer = WindowsTrainer()
     progress = asyncio.run(read_windows(settings, wanted, trainer.take, tell))
-    trainer.left_out["out of order"] += progress.late
-    trainer.left_out["unreadable"] += progress.broken
-    trainer.left_out = +trainer.left_out
+    trainer.leave_out("out of order", progress.late)
+    trainer.leave_out("unreadable", progress.broken)
     begin = "the begin" if wanted.since is None else format_seconds(wanted.since)
     end = "the end" if wanted.until is None else format_seconds(wanted.until)
     return trainer.gathered(f"topic {topic_names(settings).windows} from {begin} to {end}")

@@ -9,9 +9,10 @@ from typing import NamedTuple
 from rich.text import Text
 
 from hubblewatch.flow.reject import RejectReason
-from hubblewatch.replay.report.wording import number, printable, share
+from hubblewatch.replay.report.wording import counted, number, printable, share
 from hubblewatch.replay.run import Replay
 from hubblewatch.replay.summary import Summary
+from hubblewatch.window.completeness import EXPORTER_BUFFER, STREAM_GAP
 
 MUCH_LATE = 0.01
 """Share of late flows from which the counts are noticeably too low."""
@@ -41,15 +42,10 @@ def advice(replay: Replay, summary: Summary) -> Iterator[Step]:
     if counts.late > MUCH_LATE * (counts.flows + counts.late):
         yield from _late(replay)
     if summary.below_floor:
-        yield _line(
-            f"{number(summary.below_floor)} windows were seen too incompletely to learn from. "
-            + (
-                "Hubble lost events: raise hubble.eventBufferCapacity in Cilium's chart, or record "
-                "on each node with an export file."
-                if any(counts.lost.values())
-                else "Nodes fell silent: check Hubble on those named above (hubble list nodes)."
-            )
-        )
+        windows = counted(summary.below_floor, "window")
+        were = "was" if summary.below_floor == 1 else "were"
+        causes = " ".join(_why_incomplete(replay, summary))
+        yield _line(f"{windows} {were} seen too incompletely to learn from. {causes}")
     if replay.rejects.counts.get(RejectReason.AHEAD):
         yield _line("Some lines are hours ahead of the rest: check the clocks of the nodes named.")
     if summary.incidents.opened:
@@ -70,6 +66,33 @@ def advice(replay: Replay, summary: Summary) -> Iterator[Step]:
         yield _command(f"hubblewatch replay {names} --json > alerts.jsonl")
     else:
         yield _command(f"hubblewatch replay {names} --windows windows.jsonl")
+
+
+def _why_incomplete(replay: Replay, summary: Summary) -> Iterator[str]:
+    """Give what to do about each cause that the report names above."""
+    lost = {source for source, count in replay.pipeline.counts.lost.items() if count}
+    if lost - {EXPORTER_BUFFER, STREAM_GAP}:
+        yield (
+            "Hubble lost events: raise hubble.eventBufferCapacity in Cilium's chart, or record on "
+            "each node with an export file."
+        )
+    if EXPORTER_BUFFER in lost:
+        yield (
+            "An exporter had no room for events until Kafka took them: look at Kafka, and raise "
+            "export.spool.max_mib."
+        )
+    if STREAM_GAP in lost:
+        yield (
+            "Events came while nothing was read: raise hubble.eventBufferCapacity, or keep more or "
+            "larger backups of followed files."
+        )
+    if any(worst.silent_nodes for worst in summary.worst):
+        yield "Nodes fell silent: check Hubble on those named above (hubble list nodes)."
+    if any(worst.gap_share for worst in summary.worst):
+        yield (
+            "Heartbeats are missing, so records were lost behind the exporter: look at its log and "
+            "its dropped-lines counter."
+        )
 
 
 def _nothing(replay: Replay) -> Iterator[Step]:

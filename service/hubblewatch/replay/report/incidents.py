@@ -111,8 +111,13 @@ def _reasoning(alert: AlertRecord) -> RenderableType:
 
 
 def _reason(reason: Reason) -> Text:
-    usual = f"{number(round(reason.usual_low, 1))} to {number(round(reason.usual_high, 1))}"
-    return shown(f"{reason.feature} {number(round(reason.observed, 1))}, usual is {usual}")
+    usual = f"{_measured(reason.usual_low)} to {_measured(reason.usual_high)}"
+    return shown(f"{reason.feature} {_measured(reason.observed)}, usual is {usual}")
+
+
+def _measured(value: float) -> str:
+    """Give a count as counts are given, and a share with the digits in which it is unusual."""
+    return f"{round(value, 3):g}" if abs(value) < 1 else number(round(value, 1))
 
 
 def _severity(alert: AlertRecord) -> Text:

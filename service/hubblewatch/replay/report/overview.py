@@ -19,7 +19,7 @@ from hubblewatch.replay.report.wording import (
     shown,
 )
 from hubblewatch.replay.run import Replay
-from hubblewatch.replay.summary import Incompleteness, Summary
+from hubblewatch.replay.summary import MAX_SUBJECTS, Incompleteness, Summary
 
 _MANY_NAMES = 3
 _DAY_SECONDS = 86_400
@@ -59,7 +59,7 @@ def _facts(replay: Replay, summary: Summary) -> Iterator[tuple[str, RenderableTy
         yield "Late", Text(f"{counted(counts.late, 'flow')} of windows already closed", "yellow")
     lost = {str(source): count for source, count in counts.lost.items() if count}
     if lost:
-        yield "Lost", shown(f"by Hubble before it could be read: {counts_by_name(lost)}", "yellow")
+        yield "Lost", shown(f"before it could be recorded: {counts_by_name(lost)}", "yellow")
     if summary.closings:
         yield "Complete", _completeness(replay, summary)
     if counts.flows:
@@ -149,10 +149,10 @@ def _missing(worst: Incompleteness) -> str:
 def _attempts(summary: Summary) -> Text:
     text = Text(f"{counted(summary.attempts, 'connection')} begun: ")
     text.append(counts_by_name(summary.outcomes))
-    text.append(f"; {counted(summary.windows, 'window')} of {_subjects(summary)} subjects")
+    text.append(f"; {counted(summary.windows, 'window')} of {_subjects(summary)}")
     return text
 
 
 def _subjects(summary: Summary) -> str:
-    about = "about " if summary.talkers.floor else ""
-    return about + number(len(summary.talkers))
+    told = counted(len(summary.subjects), "subject")
+    return told if len(summary.subjects) < MAX_SUBJECTS else f"{told} or more"

@@ -9,6 +9,7 @@ from hubblewatch.attempt.evidence import Outcome
 from hubblewatch.detectors.base import Detector
 from hubblewatch.detectors.external_egress import ExternalEgress, ExternalEgressSettings
 from hubblewatch.detectors.finding import PeerRef, Severity
+from hubblewatch.detectors.namespace_sprawl import NamespaceSprawl, NamespaceSprawlSettings
 from hubblewatch.detectors.new_edge import NewEdge, NewEdgeSettings
 from hubblewatch.detectors.policy_denials import PolicyDenials, PolicyDenialsSettings
 from hubblewatch.detectors.port_scan import PortScan, PortScanSettings
@@ -260,4 +261,35 @@ def test_an_approved_peer_that_is_seen_last_hides_none_that_came_before(
         attempts(stream.window(), 2, peers[number % 3], 5_432)
         told += [found for found in stream.close() if found.severity is not Severity.INFO]
     assert {len(found.peers) for found in told} <= {2, 3}
+    assert [entries.match(found, NOON) for found in told] == [None] * len(told)
+
+
+def test_an_approved_port_that_is_used_last_hides_none_that_came_before() -> None:
+    stream = settled(ExternalEgress(ExternalEgressSettings()))
+    entries = parse_suppressions(listed("port: 443"))
+    told = []
+    for minute in range(9):
+        attempts(stream.window(), 20)
+        for host in ("a.evil.net", "b.worse.net", "c.other.org"):
+            attempts(stream.window(), 2, host, 443 if minute else 4_444)
+        told += [found for found in stream.close() if found.severity is not Severity.INFO]
+    assert told[-1].peers[0].ports == [443, 4_444]
+    assert [entries.match(found, NOON) for found in told] == [None] * len(told)
+
+
+@pytest.mark.parametrize("entry", ["port: 443", 'peer: "team-*"'])
+def test_many_approved_namespaces_hide_no_other(entry: str) -> None:
+    stream = settled(NamespaceSprawl(NamespaceSprawlSettings()))
+    entries = parse_suppressions(listed(entry))
+    told = []
+    for minute in range(3):
+        attempts(stream.window(), 20)
+        attempts(stream.window(), 2, "team-00/web", 443)
+        if not minute:
+            for number in range(1, 20):
+                attempts(stream.window(), 2, f"team-{number:02d}/web", 443)
+            for number in range(6):
+                attempts(stream.window(), 2, f"vault-{number}/db", 5_432)
+        told += stream.close()
+    assert len(told) > 1
     assert [entries.match(found, NOON) for found in told] == [None] * len(told)

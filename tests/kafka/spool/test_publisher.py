@@ -272,6 +272,44 @@ async def test_what_was_dropped_is_told_though_more_is_dropped_meanwhile(tmp_pat
     await again.stop()
 
 
+async def test_what_was_read_back_is_kept_though_the_bound_took_its_file(tmp_path: Path) -> None:
+    def record(number: int) -> bytes:
+        return flow(at=float(number), uuid=f"{number:06d}")
+
+    bound = 12 * 4_096
+    memory = Memory(room=100)
+    publisher = spooling(memory, tmp_path, max_bytes=bound)
+    for number in range(300):
+        await publisher.publish("flows", 0, record(number))
+    memory.take(100)
+    async with asyncio.timeout(5):
+        while True:
+            await asyncio.sleep(0)
+            if not memory.has_room:
+                break
+    for number in range(300, 700):
+        await publisher.publish("flows", 0, record(number))
+    await publisher.stop()
+    later = Memory(room=10_000)
+    again = spooling(later, tmp_path, max_bytes=bound)
+    await drained(again)
+    await again.stop()
+    lines = decode_lines(
+        [
+            line
+            for record in memory.kafka + later.kafka
+            if record.partition == 0
+            for line in record.value.splitlines()
+        ],
+        pytest.fail,
+    )
+    arrived = {line.flow.uuid for line in lines if line.flow is not None}
+    losses = [line.lost_events for line in lines if line.lost_events is not None]
+    told = sum(int(loss.num_events_lost) for loss in losses)
+    assert told > 0
+    assert len(arrived) + told == 700
+
+
 async def test_records_for_a_topic_of_other_settings_are_passed_by(tmp_path: Path) -> None:
     memory = Memory(room=1)
     publisher = spooling(memory, tmp_path)

@@ -2,14 +2,19 @@ from __future__ import annotations
 
 import io
 import json
+from typing import Any
 
+import pytest
 from rich.console import Console
 
+from hubblewatch.doctor import namespace
 from hubblewatch.doctor.examine import Report
 from hubblewatch.doctor.glance import DeniedEdge, FlowGlance
-from hubblewatch.doctor.namespace import Incident, NamespaceLook, active
+from hubblewatch.doctor.namespace import Incident, NamespaceLook, WindowLine, active
 from hubblewatch.doctor.result import failed, passed
 from hubblewatch.doctor.show import as_json, show
+from hubblewatch.kafka.trouble import KafkaTroubleError, TroubleKind
+from hubblewatch.settings import Settings
 
 CHECKS = [passed("model", "fits"), failed("kafka.topics", "[/red] is missing", "make [it]")]
 
@@ -39,6 +44,37 @@ def test_a_namespace_is_shown_with_denials_incidents_and_notes() -> None:
         "no windows: no Kafka",
     ):
         assert text in shown
+
+
+def test_an_incident_on_trial_is_shown_as_one() -> None:
+    record = {"incident": "1", "detector": "isolation-forest", "severity": "warning"}
+    record |= {"namespace": "shop", "workload": "cart", "status": "firing", "shadow": True}
+    look = NamespaceLook("shop", None, incidents=active([json.dumps(record).encode()]))
+    assert "warning isolation-forest cart (on trial)" in printed(Report(CHECKS, namespace=look))
+
+
+def test_windows_are_shown_to_whom_alerts_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = WindowLine("2026-03-02T08:00:00Z", "cart", "outbound", 9, 0, 0, 0, 0, 0, 1.0)
+
+    async def windows(*_: object) -> list[WindowLine]:
+        return [line]
+
+    async def refused(*_: object) -> list[Incident]:
+        raise KafkaTroubleError(
+            TroubleKind.NOT_AUTHORIZED, "no right to read hubble.alerts", "grant"
+        )
+
+    monkeypatch.setattr(namespace, "_windows", windows)
+    monkeypatch.setattr(namespace, "_incidents", refused)
+    tools: Any = None
+    look = namespace.look_at_namespace(
+        "shop", Settings(), [passed(namespace.KAFKA, "answers")], None, tools
+    )
+    assert look.windows == [line]
+    assert [note for note in look.notes if "right" in note] == [
+        "no incidents: no right to read hubble.alerts; grant"
+    ]
+    assert not any("no windows" in note or "neither" in note for note in look.notes)
 
 
 def test_json_holds_the_namespace_too() -> None:

@@ -80,6 +80,31 @@ def test_a_budget_that_the_manifest_lacks_is_refused_with_those_it_has(tmp_path:
         find_model(tmp_path, alerts_per_day=7.0)
 
 
+@pytest.mark.parametrize("damage", ["no rows", "ragged", "narrow", "too few scores", "bad part"])
+def test_a_damaged_model_is_refused_whatever_is_damaged(damage: str, tmp_path: Path) -> None:
+    write_small_model(tmp_path)
+    probe = msgspec.json.decode((tmp_path / MANIFEST_FILE).read_bytes())["probe"]
+    values, scores = probe["values"], probe["scores"]
+    if damage == "no rows":
+        rewritten(tmp_path, probe={"values": [], "scores": []})
+    elif damage == "ragged":
+        rewritten(tmp_path, probe={"values": [values[0][:-1], *values[1:]], "scores": scores})
+    elif damage == "narrow":
+        rewritten(tmp_path, probe={"values": [row[:5] for row in values], "scores": scores})
+    elif damage == "too few scores":
+        rewritten(tmp_path, probe={"values": values, "scores": scores[:-1]})
+    else:
+        packed = bytearray((tmp_path / FOREST_FILE).read_bytes())
+        with zipfile.ZipFile(tmp_path / FOREST_FILE) as file:
+            largest = max(file.infolist(), key=lambda one: one.compress_size)
+        packed[largest.header_offset + len(largest.filename) + 60] ^= 0xFF
+        with_forest(tmp_path, bytes(packed))
+    directory = ModelDirectory(tmp_path, Clock())
+    assert directory.model is None
+    assert directory.failures == 1
+    assert str(tmp_path) in directory.problem
+
+
 def test_a_changed_forest_file_is_refused(tmp_path: Path) -> None:
     write_small_model(tmp_path)
     path = tmp_path / FOREST_FILE

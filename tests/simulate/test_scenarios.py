@@ -97,6 +97,27 @@ def test_a_sprawl_reaches_new_namespaces(name: str) -> None:
     assert len(after - before) >= 2
 
 
+def test_a_scenario_that_would_never_begin_is_refused() -> None:
+    config = SimulationConfig(minutes=10, scenarios=(ScenarioSpec.parse("port-scan:at=10"),))
+    with pytest.raises(ScenarioError, match="begins after 10 minutes, and the recording lasts 10"):
+        next(iter(simulate(config)))
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_scaled_out_workload_has_no_more_to_do_after_the_end_of_it(seed: int) -> None:
+    made = recording("scale-out:at=10:for=8", minutes=30, seed=seed)
+    label = made.label()
+    parts: dict[str, list[int]] = {"before": [], "during": [], "after": []}
+    for window in made.truth.windows:
+        if window.subject in label.subjects:
+            where = "during" if window.start_ns >= label.start_ns else "before"
+            where = "after" if window.start_ns >= label.end_ns else where
+            parts[where].append(window.counts["attempts"])
+    before, during, after = (sum(counts) / len(counts) for counts in parts.values())
+    assert during > 1.5 * before
+    assert after < 1.35 * before
+
+
 def test_an_unknown_scenario_is_refused_by_name() -> None:
     config = SimulationConfig(scenarios=(ScenarioSpec("port-scam"),))
     with pytest.raises(ScenarioError, match="port-scam"):

@@ -20,7 +20,7 @@ from hubblewatch.doctor.service import Pages
 from hubblewatch.doctor.web import PageError
 from hubblewatch.errors import HubblewatchError
 from hubblewatch.kafka.partition import partition_of
-from hubblewatch.kafka.probe import probe, require_topics
+from hubblewatch.kafka.probe import Cluster, probe, require_topics
 from hubblewatch.kafka.tail import read_tail
 from hubblewatch.kafka.topics import topic_names
 from hubblewatch.settings import FlowFilterSettings, KafkaSettings, Settings
@@ -50,6 +50,8 @@ class Incident(Struct, frozen=True):
     status: str = "firing"
     last_seen: str = ""
     summary: str = ""
+    shadow: bool = False
+    """Its model is on trial: it pages nobody."""
 
 
 class WindowLine(Struct, frozen=True):
@@ -109,14 +111,19 @@ def look_at_namespace(
             notes.append(f"no incidents from the service: {error}")
     if KAFKA in well:
         try:
-            windows, recorded = asyncio.run(_from_kafka(namespace, settings.kafka, incidents))
-            incidents = recorded
+            windows = asyncio.run(_windows(namespace, settings.kafka))
         except HubblewatchError as error:
             notes.append(f"no windows: {error}")
+        # Each by itself: who may read the one topic need not be let to read the other.
+        if incidents is None:
+            try:
+                incidents = asyncio.run(_incidents(namespace, settings.kafka))
+            except HubblewatchError as error:
+                notes.append(f"no incidents: {error}")
     else:
         notes.append("no windows: Kafka is not set or not reached")
-    if incidents is None:
-        notes.append("no incidents: neither Kafka nor --url is reached")
+        if incidents is None:
+            notes.append("no incidents: neither Kafka nor --url is reached")
     return NamespaceLook(namespace, flows, windows, incidents or [], notes)
 
 
@@ -139,45 +146,49 @@ def incidents_of_service(namespace: str, pages: Pages) -> list[Incident]:
         raise PageError(f"{pages.url}/api/alerts answers {status} and no alerts") from None
 
 
-async def _from_kafka(
-    namespace: str, settings: KafkaSettings, incidents: list[Incident] | None
-) -> tuple[list[WindowLine], list[Incident]]:
+async def _windows(namespace: str, settings: KafkaSettings) -> list[WindowLine]:
     kafka = impatient(settings)
-    names = topic_names(kafka)
-    cluster = await bounded(kafka, names.windows, probe(kafka, (names.windows, names.alerts)))
-    require_topics(cluster, (names.windows, names.alerts))
+    topic = topic_names(kafka).windows
     key = namespace.encode("utf-8", "surrogatepass")
-    partitions = cluster.topics[names.windows].partitions
     values = await bounded(
         kafka,
-        names.windows,
+        topic,
         read_tail(
             kafka,
-            names.windows,
-            [partition_of(namespace, partitions)],
+            topic,
+            [partition_of(namespace, await _partitions(kafka, topic))],
             lambda found, _: found == key,
             back=WINDOWS_BACK,
             limit=WINDOWS,
             seconds=TAIL_SECONDS,
         ),
     )
-    windows = [line for value in values if (line := _decoded(value, WindowLine)) is not None]
-    if incidents is None:
-        values = await bounded(
+    return [line for value in values if (line := _decoded(value, WindowLine)) is not None]
+
+
+async def _incidents(namespace: str, settings: KafkaSettings) -> list[Incident]:
+    kafka = impatient(settings)
+    topic = topic_names(kafka).alerts
+    values = await bounded(
+        kafka,
+        topic,
+        read_tail(
             kafka,
-            names.alerts,
-            read_tail(
-                kafka,
-                names.alerts,
-                range(cluster.topics[names.alerts].partitions),
-                lambda _, value: _is_of(value, namespace),
-                back=ALERTS_BACK,
-                limit=10 * ALERTS,
-                seconds=TAIL_SECONDS,
-            ),
-        )
-        incidents = active(value for value in values)
-    return windows, incidents
+            topic,
+            range(await _partitions(kafka, topic)),
+            lambda _, value: _is_of(value, namespace),
+            back=ALERTS_BACK,
+            limit=10 * ALERTS,
+            seconds=TAIL_SECONDS,
+        ),
+    )
+    return active(values)
+
+
+async def _partitions(kafka: KafkaSettings, topic: str) -> int:
+    cluster: Cluster = await bounded(kafka, topic, probe(kafka, (topic,)))
+    require_topics(cluster, (topic,))
+    return cluster.topics[topic].partitions
 
 
 def active(values: Any) -> list[Incident]:

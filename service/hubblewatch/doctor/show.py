@@ -77,8 +77,8 @@ def _show_namespace(look: NamespaceLook, console: Console) -> None:
     ]
     lines.append("  active incidents:" if look.incidents else "  active incidents: none known")
     lines += [
-        f"    {found.severity} {found.detector} {found.workload}, last seen {found.last_seen}: "
-        f"{found.summary}"
+        f"    {found.severity} {found.detector} {found.workload}"
+        f"{' (on trial)' if found.shadow else ''}, last seen {found.last_seen}: {found.summary}"
         for found in look.incidents
     ]
     lines += [f"  {note}" for note in look.notes]

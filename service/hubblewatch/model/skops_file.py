@@ -6,6 +6,7 @@ import io
 import json
 import re
 import zipfile
+import zlib
 from typing import Any
 
 ALLOWED_TYPES = frozenset(
@@ -66,6 +67,13 @@ def write_forest(estimator: Any) -> bytes:
     return packed.getvalue()
 
 
+_DAMAGE = (
+    *(AttributeError, ImportError, LookupError, TypeError, ValueError, OSError, EOFError),
+    *(ArithmeticError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error),
+)
+"""What the readers of the parts raise when those are not what they should be."""
+
+
 def read_forest(packed: bytes) -> Any:
     """Give the estimator of a skops file; raise ForestFileError where it is anything else."""
     from skops.io import loads
@@ -76,7 +84,7 @@ def read_forest(packed: bytes) -> Any:
         estimator = loads(packed, trusted=_TRUSTED)
     except UntrustedTypesFoundException as error:
         raise ForestFileError(str(error)) from None
-    except (AttributeError, ImportError, KeyError, TypeError, ValueError, OSError) as error:
+    except _DAMAGE as error:
         raise ForestFileError(f"it cannot be read: {error}") from None
     if type(estimator).__name__ != "IsolationForest":
         raise ForestFileError(f"it holds a {type(estimator).__name__}")
@@ -87,11 +95,11 @@ def _check(packed: bytes) -> None:
     try:
         with zipfile.ZipFile(io.BytesIO(packed)) as file:
             size = sum(member.file_size for member in file.infolist())
-            if size > MAX_BYTES:
-                raise ForestFileError(f"it unpacks to {size} bytes, more than {MAX_BYTES}")
-            schema = json.loads(file.read(_SCHEMA))
-    except (zipfile.BadZipFile, KeyError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            schema = json.loads(file.read(_SCHEMA)) if size <= MAX_BYTES else {}
+    except _DAMAGE as error:
         raise ForestFileError(f"it is no skops file: {error}") from None
+    if size > MAX_BYTES:
+        raise ForestFileError(f"it unpacks to {size} bytes, more than {MAX_BYTES}")
     unknown = sorted(_types(schema) - ALLOWED_TYPES)
     if unknown:
         raise ForestFileError(f"it holds types that no forest needs: {', '.join(unknown)}")

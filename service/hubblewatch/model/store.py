@@ -180,8 +180,15 @@ def _forest(packed: bytes, manifest: Manifest, directory: Path) -> Any:
     if getattr(estimator, "n_features_in_", 0) != len(manifest.features):
         raise ModelError(f"model: the forest in {directory} has other features; {again}")
     forest = Forest(estimator)
-    scores = forest.score(np.array(manifest.probe.values))
-    if not np.allclose(scores, manifest.probe.scores, rtol=0, atol=_PROBE_TOLERANCE):
+    probe = manifest.probe
+    widths = {len(row) for row in probe.values}
+    if widths != {len(manifest.features)} or len(probe.scores) != len(probe.values):
+        raise ModelError(
+            f"model: the manifest in {directory} has no rows of its features to try the forest "
+            f"with; {again}"
+        )
+    scores = forest.score(np.array(probe.values))
+    if not np.allclose(scores, probe.scores, rtol=0, atol=_PROBE_TOLERANCE):
         raise ModelError(
             f"model: the forest in {directory} scores the manifest's rows otherwise than when it "
             f"was trained; {again}"

@@ -90,11 +90,16 @@ def simulate(config: SimulationConfig, truth: Truth | None = None) -> Iterator[b
 
 
 def check_scenarios(config: SimulationConfig) -> None:
-    """Raises ScenarioError when a scenario's name is unknown."""
+    """Raises ScenarioError when a scenario's name is unknown, or it would never begin."""
     for spec in config.scenarios:
         if spec.name not in SCENARIOS:
             known = ", ".join(scenario_names())
             raise ScenarioError(f"no scenario {spec.name!r}; there are {known}")
+        if spec.at_minutes is not None and spec.at_minutes >= config.minutes:
+            raise ScenarioError(
+                f"{spec.name} begins after {spec.at_minutes:g} minutes, and the recording lasts "
+                f"{config.minutes:g}; begin sooner, or set more minutes"
+            )
 
 
 def recording_header(config: SimulationConfig) -> str:

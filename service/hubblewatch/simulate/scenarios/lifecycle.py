@@ -66,6 +66,11 @@ class ScaleOut(Scenario):
         count = max(1, round(2 * len(workload.pods) * plan.intensity))
         left = [count]
 
+        def calm(_: int) -> None:
+            for edge in scene.edges:
+                if edge.source is workload:
+                    edge.rate /= 2
+
         def grow(now_ns: int) -> int | None:
             if left[0] == count:
                 for edge in scene.edges:
@@ -78,6 +83,9 @@ class ScaleOut(Scenario):
             return now_ns + SECOND
 
         scene.traffic.at(plan.start_ns, grow)
+        if plan.end_ns < scene.config.end_ns:
+            # The pods stay; what they had to do is done.
+            scene.traffic.once(plan.end_ns, calm)
 
 
 class NodeLoss(Scenario):

@@ -88,6 +88,14 @@ async def exporting(
         await process.wait()
 
 
+async def until_said(process: asyncio.subprocess.Process, text: bytes) -> None:
+    """Wait until it says something on standard error; before, it might not hear signals yet."""
+    assert process.stderr is not None
+    async with asyncio.timeout(60):
+        while text not in (line := await process.stderr.readline()):
+            assert line, f"it ended without a word of {text!r}"
+
+
 async def done(process: asyncio.subprocess.Process, seconds: float = 60) -> str:
     """Wait for its end; what it said on standard error."""
     assert process.stderr is not None
@@ -257,7 +265,7 @@ async def test_lines_of_a_quiet_pipe_arrive_without_its_end(kafka_settings, reco
 async def test_an_exporter_that_waits_for_kafka_ends_when_told(tmp_path, recording):
     settings = KafkaSettings(bootstrap_servers="127.0.0.1:9", request_timeout_seconds=5)
     async with exporting(settings, "--from", str(recording)) as process:
-        await asyncio.sleep(2)
+        await until_said(process, b"waiting for Kafka")
         process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(process.wait(), 10) == 130
 
@@ -271,7 +279,11 @@ async def test_an_export_that_kafka_left_waits_for_it_once_and_ends(own_kafka, r
     )
     await apply_topics(settings)
     async with exporting(settings, "--from", str(recording), "--speed", "recorded") as process:
-        await asyncio.sleep(3)
+        async with asyncio.timeout(60):
+            while True:
+                if any(await exported(settings)):
+                    break
+                await asyncio.sleep(0.2)
         await asyncio.to_thread(own_kafka.kill)
         await asyncio.sleep(2)
         process.send_signal(signal.SIGTERM)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from tests.broker.test_export import PARTITIONS, exported, exporting
+from tests.broker.test_export import PARTITIONS, exported, exporting, until_said
 from tests.export.test_serving import got
 from tests.source.hubble.observer import Observer, loss_now
 
@@ -69,7 +69,7 @@ async def test_flows_losses_and_heartbeats_reach_kafka_over_a_break(kafka_settin
 
 async def test_what_hubble_has_while_kafka_is_waited_for_is_exported(kafka_settings, observer):
     async with exporting(kafka_settings) as process:
-        await asyncio.sleep(2)
+        await until_said(process, b"waiting for Kafka")
         observer.add("while", "waiting")
         await apply_topics(kafka_settings)
         await lines_when(kafka_settings, lambda lines: uuids(lines) == {"while", "waiting"})

@@ -113,3 +113,24 @@ def test_a_variable_with_a_block_that_is_no_json_is_named(monkeypatch):
     monkeypatch.setenv("HUBBLEWATCH_SERVE", "{9000")
 
     assert "HUBBLEWATCH_SERVE must be JSON" in complaint()
+
+
+def test_variables_with_lists_that_are_no_json_are_all_named(monkeypatch):
+    monkeypatch.setenv("HUBBLEWATCH_HUBBLE__ONLY__NAMESPACES", "shop")
+    monkeypatch.setenv("HUBBLEWATCH_HUBBLE__ONLY__PODS", '["shop/cart"]')
+    monkeypatch.setenv("HUBBLEWATCH_HUBBLE__WITHOUT__VERDICTS", "dropped,error")
+    monkeypatch.setenv("hubblewatch_detectors__new_edge__sensitive_ports", "22,3389")
+
+    assert complaint() == (
+        "wrong settings\n"
+        '  HUBBLEWATCH_HUBBLE__ONLY__NAMESPACES must be a list, such as ["shop"]\n'
+        '  HUBBLEWATCH_HUBBLE__WITHOUT__VERDICTS must be a list, such as ["shop"]\n'
+        "  hubblewatch_detectors__new_edge__sensitive_ports must be a list, such as [443]"
+    )
+
+
+def test_a_block_inside_a_block_that_is_no_json_is_told_by_the_outer_one(monkeypatch):
+    monkeypatch.setenv("HUBBLEWATCH_HUBBLE__ONLY__NAMESPACES", '["shop"]')
+    monkeypatch.setenv("HUBBLEWATCH_HUBBLE__TLS", "{on")
+
+    assert "HUBBLEWATCH_HUBBLE must be JSON" in complaint()

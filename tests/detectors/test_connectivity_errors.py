@@ -136,3 +136,8 @@ def test_it_tells_reset_from_dropped_and_names_the_peer(stream: Stream) -> None:
     (finding,) = minute(stream, 30)
     assert "30 reset or unanswered and 4 dropped on the way" in finding.description
     assert "shop/cart -> bank/ledger:5432/tcp (30)" in finding.description
+
+
+def test_more_bad_windows_than_windows_are_refused() -> None:
+    with pytest.raises(ValueError, match="must not be above windows"):
+        ConnectivityErrorsSettings(bad_windows=5)

@@ -32,6 +32,16 @@ def test_a_misspelt_setting_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), True])
+def test_numbers_of_a_detector_are_finite_and_numbers(name: str, value: float) -> None:
+    block = type(getattr(DetectorSettings(), name.replace("-", "_")))
+    numbers = [field for field, each in block.model_fields.items() if each.annotation is float]
+    for field in numbers:
+        with pytest.raises(ValidationError, match=r"finite number|must be a number"):
+            block.model_validate({field: value})
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_detector_has_a_runbook_and_a_row_in_the_overview(name: str) -> None:
     runbook = (DOCS / "runbooks" / f"{name}.md").read_text()
     assert runbook.startswith(f"# {name}")

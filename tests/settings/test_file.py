@@ -65,6 +65,28 @@ def test_a_field_set_twice_is_refused(settings_file):
     assert "line 2, column 1: 'window' is set twice" in complaint(path)
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("kafka:\n  topic_prefix: a\n  topic-prefix: b\n", "'topic-prefix' is set twice"),
+        (
+            "detectors:\n  policy-denials: {}\n  policy_denials: {enabled: false}\n",
+            "'policy_denials' is set twice",
+        ),
+    ],
+)
+def test_a_field_set_twice_in_two_spellings_is_refused(settings_file, text, line):
+    shown = complaint(settings_file(text))
+
+    assert f"line 3, column 3: {line}, before as" in shown
+
+
+def test_a_merged_block_may_be_set_otherwise_in_the_other_spelling(settings_file):
+    path = settings_file("window:\n  <<: {size_seconds: 30}\n  size-seconds: 60\n")
+
+    assert read_settings_file(path, Settings) == {"window": {"size_seconds": 60}}
+
+
 def test_yaml_tags_run_no_code(settings_file):
     path = settings_file("cluster: !!python/object/apply:os.getcwd []\n")
 

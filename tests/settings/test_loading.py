@@ -113,3 +113,58 @@ def test_a_variable_with_a_block_that_is_no_json_is_named(monkeypatch):
     monkeypatch.setenv("HUBBLEWATCH_SERVE", "{9000")
 
     assert "HUBBLEWATCH_SERVE must be JSON" in complaint()
+
+
+def test_variables_with_lists_that_are_no_json_are_all_named(monkeypatch):
+    monkeypatch.setenv("HUBBLEWATCH_HUBBLE__ONLY__NAMESPACES", "shop")
+    monkeypatch.setenv("HUBBLEWATCH_HUBBLE__ONLY__PODS", '["shop/cart"]')
+    monkeypatch.setenv("HUBBLEWATCH_HUBBLE__WITHOUT__VERDICTS", "dropped,error")
+    monkeypatch.setenv("hubblewatch_detectors__new_edge__sensitive_ports", "22,3389")
+
+    assert complaint() == (
+        "wrong settings\n"
+        '  HUBBLEWATCH_HUBBLE__ONLY__NAMESPACES must be a list, such as ["shop"]\n'
+        '  HUBBLEWATCH_HUBBLE__WITHOUT__VERDICTS must be a list, such as ["shop"]\n'
+        "  hubblewatch_detectors__new_edge__sensitive_ports must be a list, such as [443]"
+    )
+
+
+def test_a_block_inside_a_block_that_is_no_json_is_told_by_the_outer_one(monkeypatch):
+    monkeypatch.setenv("HUBBLEWATCH_HUBBLE__ONLY__NAMESPACES", '["shop"]')
+    monkeypatch.setenv("HUBBLEWATCH_HUBBLE__TLS", "{on")
+
+    assert "HUBBLEWATCH_HUBBLE must be JSON" in complaint()
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("serve: {port: yes}", "serve.port"),
+        ("hubble: {connect_timeout_seconds: on}", "hubble.connect_timeout_seconds"),
+        ("model: {alerts_per_day: true}", "model.alerts_per_day"),
+        ("hubble: {only: {ports: [443, yes]}}", "hubble.only.ports"),
+        ("detectors: {connectivity-errors: {failures: yes}}", "connectivity_errors.failures"),
+        ("detectors: {new_edge: {sensitive_ports: [on]}}", "new_edge.sensitive_ports"),
+    ],
+)
+def test_yes_and_no_are_no_numbers(settings_file, text, field):
+    shown = complaint(settings_file(text))
+
+    assert f"{field} (in " in shown
+    assert "must be a number, not true or false" in shown
+
+
+def test_yes_and_no_go_on_to_be_switches(settings_file, monkeypatch):
+    monkeypatch.setenv("HUBBLEWATCH_SERVE__PORT", "1")
+    monkeypatch.setenv("HUBBLEWATCH_MODEL__SHADOW", "yes")
+
+    settings = load_settings(settings_file("model: {enabled: no}"))
+
+    assert (settings.serve.port, settings.model.enabled, settings.model.shadow) == (1, False, True)
+
+
+@pytest.mark.parametrize("value", [".inf", "-.inf", ".nan"])
+def test_numbers_of_detectors_are_finite(settings_file, value):
+    path = settings_file(f"detectors: {{connectivity-errors: {{deviations: {value}}}}}")
+
+    assert "connectivity_errors.deviations (in " in complaint(path)

@@ -20,10 +20,11 @@ from itertools import pairwise
 from statistics import median
 
 from msgspec import Struct
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from hubblewatch.baseline.memory import Memory
 from hubblewatch.baseline.past import SubjectMemory
+from hubblewatch.block import Block
 from hubblewatch.detectors.destinations import is_outside
 from hubblewatch.detectors.finding import Finding, Reason, Severity, shown_evidence
 from hubblewatch.detectors.novelty import DAY, given_through
@@ -42,10 +43,8 @@ _ASTRAY_SHARE = 0.1
 """One interval of ten may be further than that from the median: a contact that was missed."""
 
 
-class BeaconingSettings(BaseModel):
+class BeaconingSettings(Block):
     """How even is even, and for how long."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     enabled: bool = True
     intervals: int = Field(

@@ -18,22 +18,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from math import sqrt
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field, model_validator
 
 from hubblewatch.baseline.estimate import BaselineState, Estimate
 from hubblewatch.baseline.memory import Memory
 from hubblewatch.baseline.past import RECENT_WINDOWS, Recent
+from hubblewatch.block import Block
 from hubblewatch.detectors.finding import Finding, Reason, Severity, shown_evidence
 from hubblewatch.detectors.wording import counted, from_whom, listed, name_of, span_of
 from hubblewatch.window.closed import ClosedWindow
 from hubblewatch.window.closing import Closing
 
 
-class ConnectivityErrorsSettings(BaseModel):
+class ConnectivityErrorsSettings(Block):
     """Which share and number of failures matter."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     enabled: bool = True
     windows: int = Field(3, ge=2, le=RECENT_WINDOWS, description="Windows looked at.")
@@ -62,6 +62,14 @@ class ConnectivityErrorsSettings(BaseModel):
     )
     critical_share: float = Field(0.5, gt=0, le=1, description="Share for critical.")
     critical_failures: int = Field(100, ge=1, description="Failures for critical.")
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if self.bad_windows > self.windows:
+            raise ValueError(
+                f"bad_windows ({self.bad_windows}) must not be above windows ({self.windows})"
+            )
+        return self
 
 
 class ConnectivityErrors:

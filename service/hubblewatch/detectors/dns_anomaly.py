@@ -19,11 +19,12 @@ from collections import Counter
 from collections.abc import Iterable
 from math import log2, sqrt
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from hubblewatch.baseline.estimate import BaselineState, Estimate
 from hubblewatch.baseline.memory import SUSPICIOUS_WEIGHT, Memory
 from hubblewatch.baseline.past import SubjectMemory
+from hubblewatch.block import Block
 from hubblewatch.detectors.finding import Evidence, Finding, PeerRef, Reason, Severity
 from hubblewatch.detectors.name_sketch import NameSketch
 from hubblewatch.detectors.novelty import HOUR
@@ -42,10 +43,8 @@ _JUDGED_WINDOWS, _BAD_WINDOWS = 3, 2
 _MAX_NAMES_SHOWN = 3
 
 
-class DnsAnomalySettings(BaseModel):
+class DnsAnomalySettings(Block):
     """What is long, many and new, and which failures matter."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     enabled: bool = True
     cluster_domain: str = Field(

@@ -20,10 +20,11 @@ from collections.abc import Iterable
 from math import log
 
 from msgspec import Struct
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from hubblewatch.baseline.memory import Memory
 from hubblewatch.baseline.past import SubjectMemory
+from hubblewatch.block import Block
 from hubblewatch.detectors.destinations import group_of, is_outside, split_edge
 from hubblewatch.detectors.finding import (
     Finding,
@@ -51,10 +52,8 @@ from hubblewatch.window.closed import INBOUND, ClosedWindow
 from hubblewatch.window.closing import Closing
 
 
-class ExternalEgressSettings(BaseModel):
+class ExternalEgressSettings(Block):
     """How sure a change must be."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     enabled: bool = True
     chance: float = Field(

@@ -17,10 +17,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from msgspec import Struct
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from hubblewatch.baseline.memory import Memory
 from hubblewatch.baseline.past import TRIAL_WINDOWS, SubjectMemory, split_trial
+from hubblewatch.block import Block
 from hubblewatch.detectors.finding import Finding, Reason, Severity, Unnamed, shown_evidence
 from hubblewatch.detectors.wording import listed, name_of, span_of
 from hubblewatch.window.closed import INBOUND, ClosedWindow
@@ -29,10 +30,8 @@ from hubblewatch.window.closing import Closing
 _PORTS_SHOWN = 5
 
 
-class HostSweepSettings(BaseModel):
+class HostSweepSettings(Block):
     """How many addresses are many."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     enabled: bool = True
     addresses: int = Field(

@@ -20,10 +20,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from hubblewatch.baseline.memory import Memory
 from hubblewatch.baseline.past import SubjectMemory
+from hubblewatch.block import Block
 from hubblewatch.detectors.finding import (
     Evidence,
     Finding,
@@ -49,11 +50,9 @@ _SHOWN_WEIGHT = 0.05
 """Features with a smaller share of the oddness are not worth a line."""
 
 
-class IsolationForestSettings(BaseModel):
+class IsolationForestSettings(Block):
     """How persistent and how joint oddness has to be; the model's threshold was found for three of
     five windows and two families."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     enabled: bool = True
     odd_windows: int = Field(3, ge=1, le=60, description="Odd windows that make an alert.")

@@ -20,10 +20,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from msgspec import Struct
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from hubblewatch.baseline.memory import Memory
 from hubblewatch.baseline.past import Span, StreamMemory, SubjectMemory
+from hubblewatch.block import Block
 from hubblewatch.detectors.finding import (
     Finding,
     PeerRef,
@@ -54,10 +55,8 @@ _NEWS_WINDOWS = 10
 _MAX_SHOWN = 20
 
 
-class NamespaceSprawlSettings(BaseModel):
+class NamespaceSprawlSettings(Block):
     """How many namespaces are many."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     enabled: bool = True
     namespaces: int = Field(

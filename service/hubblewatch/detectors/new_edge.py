@@ -20,12 +20,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from msgspec import Struct
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from hubblewatch.baseline.estimate import BaselineState
 from hubblewatch.baseline.memory import Memory
 from hubblewatch.baseline.past import SubjectMemory
 from hubblewatch.baseline.subjects import Subjects
+from hubblewatch.block import Block
 from hubblewatch.detectors.destinations import APISERVER, is_metadata, is_outside, split_edge
 from hubblewatch.detectors.finding import Finding, Reason, Severity, shown_evidence, with_earlier
 from hubblewatch.detectors.novelty import (
@@ -57,10 +58,8 @@ _MAX_FRESH = 256
 """New edges of one window that are looked at; a scan makes thousands, and they say no more."""
 
 
-class NewEdgeSettings(BaseModel):
+class NewEdgeSettings(Block):
     """How many new peers are many, and which ones are sensitive."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     enabled: bool = True
     peers: int = Field(3, ge=2, description="New peers within an hour, at least.")

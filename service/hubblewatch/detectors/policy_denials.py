@@ -15,21 +15,20 @@ from collections.abc import Iterable
 from math import sqrt
 
 from msgspec import Struct
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from hubblewatch.baseline.estimate import BaselineState, Estimate
 from hubblewatch.baseline.memory import Memory
 from hubblewatch.baseline.past import RECENT_WINDOWS, SubjectMemory
+from hubblewatch.block import Block
 from hubblewatch.detectors.finding import Finding, Reason, Severity, shown_evidence
 from hubblewatch.detectors.wording import counted, from_whom, listed, name_of, span_of
 from hubblewatch.window.closed import ClosedWindow
 from hubblewatch.window.closing import Closing
 
 
-class PolicyDenialsSettings(BaseModel):
+class PolicyDenialsSettings(Block):
     """Floors below which no denial is worth a person's time, whatever the statistics say."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     enabled: bool = True
     windows: int = Field(3, ge=2, le=RECENT_WINDOWS, description="Windows summed for persistence.")

@@ -18,10 +18,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from msgspec import Struct
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from hubblewatch.baseline.memory import Memory
 from hubblewatch.baseline.past import TRIAL_WINDOWS, SubjectMemory, split_trial
+from hubblewatch.block import Block
 from hubblewatch.detectors.finding import (
     MAX_SHOWN,
     Finding,
@@ -36,10 +37,8 @@ from hubblewatch.window.closed import INBOUND, ClosedWindow, ContactKey
 from hubblewatch.window.closing import Closing
 
 
-class PortScanSettings(BaseModel):
+class PortScanSettings(Block):
     """How many ports are many."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     enabled: bool = True
     ports: int = Field(

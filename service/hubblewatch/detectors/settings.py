@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from hubblewatch.block import Block
 from hubblewatch.detectors.beaconing import BeaconingSettings
 from hubblewatch.detectors.connectivity_errors import ConnectivityErrorsSettings
 from hubblewatch.detectors.dns_anomaly import DnsAnomalySettings
@@ -19,10 +20,10 @@ from hubblewatch.detectors.source_degraded import SourceDegradedSettings
 from hubblewatch.detectors.udp_spike import UdpSpikeSettings
 
 
-class DetectorSettings(BaseModel):
+class DetectorSettings(Block):
     """One block per detector, named by its id: ``policy-denials`` or ``policy_denials``."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
 
     policy_denials: PolicyDenialsSettings = Field(
         default_factory=PolicyDenialsSettings, alias="policy-denials"

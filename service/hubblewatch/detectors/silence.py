@@ -18,12 +18,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from hubblewatch.attempt.workload import is_scheduled
 from hubblewatch.baseline.estimate import BaselineState
 from hubblewatch.baseline.memory import Memory
 from hubblewatch.baseline.past import RECENT_WINDOWS, StreamMemory, SubjectMemory
+from hubblewatch.block import Block
 from hubblewatch.detectors.finding import Evidence, Finding, Reason, Severity
 from hubblewatch.detectors.wording import from_whom, name_of, span_of
 from hubblewatch.window.closed import INBOUND, Subject
@@ -34,10 +35,8 @@ _SCHEDULED = "scheduled"
 """Key in the detector's slot of a subject that a CronJob starts."""
 
 
-class SilenceSettings(BaseModel):
+class SilenceSettings(Block):
     """Who is always there, and how much must be missing."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     enabled: bool = True
     windows: int = Field(

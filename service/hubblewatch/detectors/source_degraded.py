@@ -16,10 +16,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from hubblewatch.baseline.memory import Memory
 from hubblewatch.baseline.past import StreamRecent
+from hubblewatch.block import Block
 from hubblewatch.detectors.finding import Evidence, Finding, Reason, Severity
 from hubblewatch.detectors.wording import counted, listed
 from hubblewatch.window.closed import OUTBOUND, Subject
@@ -45,10 +46,8 @@ _TOLD_GAP = 0.005
 """Less of the heartbeats is 0 % when rounded."""
 
 
-class SourceDegradedSettings(BaseModel):
+class SourceDegradedSettings(Block):
     """From when on the view is too poor."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     enabled: bool = True
     completeness: float = Field(0.9, gt=0, le=1, description="Visible share below which to warn.")

@@ -19,11 +19,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from msgspec import Struct
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from hubblewatch.baseline.estimate import BaselineState, Estimate
 from hubblewatch.baseline.features import LOOKUPS_PER_CONNECTION, unexplained_udp
 from hubblewatch.baseline.memory import Memory
+from hubblewatch.block import Block
 from hubblewatch.detectors.finding import Finding, Reason, Severity, shown_evidence
 from hubblewatch.detectors.population import is_from_the_beginning, usual_of_others
 from hubblewatch.detectors.udp_share import inspect_shares
@@ -40,10 +41,8 @@ _LOAD_NOISE = 10
 """TCP attempts a window below which their number says nothing of load."""
 
 
-class UdpSpikeSettings(BaseModel):
+class UdpSpikeSettings(Block):
     """How far above the usual UDP has to be."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     enabled: bool = True
     excess_attempts: int = Field(

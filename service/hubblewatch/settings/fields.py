@@ -1,7 +1,7 @@
 """Finds the way about in a settings model: its blocks, its paths, its secrets."""
 
 from collections.abc import Sequence
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, SecretBytes, SecretStr
 
@@ -12,6 +12,20 @@ def block_of(model: type[BaseModel], name: str) -> type[BaseModel] | None:
     if field is None:
         return None
     return next((kind for kind in _kinds(field.annotation) if issubclass(kind, BaseModel)), None)
+
+
+def list_at(model: type[BaseModel], path: Sequence[str]) -> list[type] | None:
+    """Return the classes in the list that the field at ``path`` is, or None if it is no list."""
+    *blocks, last = path
+    for step in blocks:
+        block = block_of(model, field_name(model, step))
+        if block is None:
+            return None
+        model = block
+    field = model.model_fields.get(field_name(model, last))
+    if field is None or get_origin(field.annotation) is not tuple:
+        return None
+    return _kinds(field.annotation)
 
 
 def is_secret(model: type[BaseModel], path: Sequence[str | int]) -> bool:

@@ -48,14 +48,17 @@ class _UniqueKeyLoader(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """Build the mapping of ``node``; raises ConstructorError at a key that came before."""
-        seen: set[str] = set()
+        seen: dict[str, str] = {}
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
-                if key.value in seen:
+                # a-b and a_b are one field, of which one value would be lost as well.
+                name = key.value.replace("-", "_")
+                if name in seen:
+                    also = "" if seen[name] == key.value else f", before as '{seen[name]}'"
                     raise yaml.constructor.ConstructorError(
-                        None, None, f"'{key.value}' is set twice", key.start_mark
+                        None, None, f"'{key.value}' is set twice{also}", key.start_mark
                     )
-                seen.add(key.value)
+                seen[name] = key.value
         return super().construct_mapping(node, deep)
 
 

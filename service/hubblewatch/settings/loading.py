@@ -10,7 +10,7 @@ from hubblewatch.errors import ConfigurationError
 from hubblewatch.settings.complaint import complaints
 from hubblewatch.settings.file import read_settings_file
 from hubblewatch.settings.model import Settings
-from hubblewatch.settings.variables import refuse_unknown_variables, variable_of
+from hubblewatch.settings.variables import broken_lists, refuse_unknown_variables, variable_of
 
 
 def load_settings(config: Path | None = None) -> Settings:
@@ -27,7 +27,11 @@ def load_settings(config: Path | None = None) -> Settings:
         lines = complaints(error, Settings, config, os.environ)
         raise ConfigurationError("\n".join(["wrong settings", *lines])) from None
     except SettingsError as error:
-        # A variable that holds a whole block must hold JSON; pydantic-settings names the field.
+        # A variable that holds a list or a whole block must hold JSON; pydantic-settings names only
+        # the field of Settings.
+        lists = list(broken_lists(os.environ, Settings))
+        if lists:
+            raise ConfigurationError("\n".join(["wrong settings", *lists])) from None
         field = str(error).partition('"')[2].partition('"')[0]
         raise ConfigurationError(
             f"wrong settings\n  {variable_of([field])} must be JSON; set the fields one by one "

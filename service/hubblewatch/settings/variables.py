@@ -1,12 +1,14 @@
 """The ``HUBBLEWATCH_`` variables: their names, and which of them are no settings of ours."""
 
+import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
 from pydantic import BaseModel
 
 from hubblewatch.errors import ConfigurationError
+from hubblewatch.settings.fields import list_at
 
 PREFIX = "HUBBLEWATCH_"
 
@@ -23,6 +25,18 @@ _NO_SETTING = re.compile(
 def variable_of(path: Sequence[str | int]) -> str:
     """Return the variable that sets the field at ``path``: HUBBLEWATCH_WINDOW__SIZE_SECONDS."""
     return PREFIX + "__".join(str(step).replace("-", "_").upper() for step in path)
+
+
+def broken_lists(variables: Mapping[str, str], model: type[BaseModel]) -> Iterator[str]:
+    """Yield one indented line for each variable that is to hold a list and does not hold JSON."""
+    for variable in sorted(variables):
+        name = variable.upper()
+        if not name.startswith(PREFIX):
+            continue
+        kinds = list_at(model, name.removeprefix(PREFIX).lower().split("__"))
+        if kinds is not None and not _is_json(variables[variable]):
+            example = "[443]" if int in kinds else '["shop"]'
+            yield f"  {variable} must be a list, such as {example}"
 
 
 def refuse_unknown_variables(variables: Mapping[str, str], model: type[BaseModel]) -> None:
@@ -47,3 +61,11 @@ def refuse_unknown_variables(variables: Mapping[str, str], model: type[BaseModel
         wrong.append(f"  the variable {variable} names no setting; {remedy}")
     if wrong:
         raise ConfigurationError("\n".join(["wrong settings", *wrong]))
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True

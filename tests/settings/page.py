@@ -21,8 +21,8 @@ HEAD = """# Settings
 Every setting with its default. They are read from a YAML file (`--config`), and from variables,
 which win: `window.size_seconds` is `HUBBLEWATCH_WINDOW__SIZE_SECONDS`, and
 `detectors.port-scan.ports` is `HUBBLEWATCH_DETECTORS__PORT_SCAN__PORTS`. A variable for a list has
-JSON in it, such as `HUBBLEWATCH_HUBBLE__ONLY__NAMESPACES='["shop"]'`. In YAML `-` and `_` are the same in
-names. What is wrong is told with its place, before anything begins.
+JSON in it, such as `HUBBLEWATCH_HUBBLE__ONLY__NAMESPACES='["shop"]'`. In YAML `-` and `_` are the
+same in names. What is wrong is told with its place, before anything begins.
 
 This page is made from the settings themselves (`python -m tests.settings.page`), and a test
 compares them. What a detector's numbers mean is in [Detectors](detectors.md) and the runbooks.

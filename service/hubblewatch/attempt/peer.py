@@ -179,9 +179,10 @@ class Peers:
                 self._learned[key] = peer
             elif last < number - NAMED_FOR_WINDOWS:
                 del named[peer]
-                self._learned[key] = None
-                if self._pods.get(key) is peer:
-                    del self._pods[key]
+                if self._pods.get(key, peer) is peer:
+                    # Else the table was full and began anew: another one stands for the pod.
+                    self._pods.pop(key, None)
+                    self._learned[key] = None
 
     def last_seen(self, peer: Peer) -> int:
         """Give the window that a pod with a learned name was last seen in; -1 if in none yet."""

@@ -44,6 +44,13 @@ def test_a_report_needs_no_open_stream(recording, closed):
     assert (shown.returncode, shown.stderr) == (ExitCode.DONE, b"")
 
 
+def test_an_input_that_is_closed_is_no_empty_recording():
+    shown = shell("hw replay -q - <&-")
+
+    assert shown.returncode == ExitCode.FAILED
+    assert b"Bad file descriptor" in shown.stdout + shown.stderr
+
+
 def test_doctor_reports_to_a_closed_output(tmp_path):
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text("serve: {port: 70000}\n")

@@ -170,6 +170,10 @@ class Peers:
         named = self._named
         if not named or number < self._looked_at + LOOK_EVERY_WINDOWS:
             return
+        # Who was not seen because nobody looked has until the next look to show up.
+        gone_before = number - NAMED_FOR_WINDOWS
+        if self._looked_at < 0:
+            gone_before = -1
         self._looked_at = number
         there = {one.low for one in connections()} | {one.high for one in connections()}
         for peer, last in list(named.items()):
@@ -177,7 +181,7 @@ class Peers:
             if peer in there or last < 0:
                 named[peer] = number
                 self._learned[key] = peer
-            elif last < number - NAMED_FOR_WINDOWS:
+            elif last < gone_before:
                 del named[peer]
                 if self._pods.get(key, peer) is peer:
                     # Else the table was full and began anew: another one stands for the pod.

@@ -37,7 +37,8 @@ def _open_if_closed(descriptor: int) -> None:
     try:
         os.fstat(descriptor)
     except OSError:
-        nowhere = os.open(os.devnull, os.O_RDWR)
+        # Not to be read: an input that is missing is no empty one.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
         if nowhere != descriptor:
             os.dup2(nowhere, descriptor)
             os.close(nowhere)

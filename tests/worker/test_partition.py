@@ -12,7 +12,7 @@ from tests.connections import tcp
 
 from hubblewatch.assemble import build_pipeline
 from hubblewatch.flow.reject import RejectReason
-from hubblewatch.settings import Settings
+from hubblewatch.settings import Settings, WindowSettings
 from hubblewatch.simulate import ScenarioSpec, SimulationConfig, simulate
 from hubblewatch.state import Record, restore
 from hubblewatch.window.jump_guard import CONFIRMATIONS
@@ -67,8 +67,8 @@ class Kafka:
         yield from self.state.items()
 
 
-def start(kafka: Kafka) -> PartitionState:
-    pipeline = build_pipeline(Settings())
+def start(kafka: Kafka, settings: Settings | None = None) -> PartitionState:
+    pipeline = build_pipeline(settings or Settings())
     restore(pipeline, kafka.records())
     return PartitionState(0, pipeline, kafka.offset, lambda reject: pytest.fail(str(reject)))
 
@@ -189,17 +189,19 @@ def test_a_pods_learned_name_goes_with_the_pod_and_stays_while_it_is_used(
     """Of jobs' pods each would leave a record for ever; a server's is used, whoever opens."""
     server = pod("shop/net-cfgmgr-x2x7z", workload="net-cfgmgr", kind="DaemonSet")
     job = pod("shop/net-bckfll-x2x7z", workload="net-bckfll", kind="Workflow")
+    idle = 4 * 3_600 if is_kept_open else 120
+    settings = Settings(window=WindowSettings(connection_idle_seconds=idle))
     kafka = Kafka()
-    partition = start(kafka)
+    partition = start(kafka, settings)
     seen: list[int] = []
-    for minute in range(9 * 24 * 60):
+    for minute in range(0, 9 * 24 * 60, 55):
         at = minute * 60
         port = 20_000 + (0 if is_kept_open else minute)
         lines = tcp(pod("shop/cart-0"), server, at=at, from_port=port, ends=not is_kept_open)
-        if minute < 60:
+        if minute < 120:
             lines += tcp(job, server, at=at + 5, from_port=50_000 + minute)
-        if minute % (3 * 24 * 60) == 24 * 60:
-            partition = start(kafka)
+        if minute // 55 % 80 == 30:
+            partition = start(kafka, settings)
         commit = partition.take(b"\n".join(lines), partition.next_offset or 0)
         if commit is not None:
             kafka.commit(commit)

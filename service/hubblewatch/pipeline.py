@@ -410,7 +410,7 @@ class Pipeline:
             closing.lost[node, source] = closing.lost.get((node, source), 0) + count
         closing.has_all_events = not is_share
         self._late_before = self.counts.late
-        self.peers.close(number, self._assembly.connections)
+        self.peers.close(number, self._assembly.connections())
         self.memory.meet(closing)
         findings = [
             finding

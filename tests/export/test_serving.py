@@ -57,6 +57,11 @@ def pass_by(served: ServedExport, clock: HandClock, seconds: float) -> None:
         served.observe()
 
 
+def with_spool(publisher: Publisher, directory: Path) -> tuple[SpoolingPublisher, Spool]:
+    spool = Spool(directory / "spool", 1 << 20, "flows")
+    return SpoolingPublisher(publisher, spool, ("flows",), 3), spool
+
+
 async def test_it_serves_before_kafka_is_there_and_is_ready_once_the_export_begins() -> None:
     served = ServedExport(ServeSettings(port=0))
     with served.served():
@@ -76,8 +81,7 @@ async def test_it_serves_before_kafka_is_there_and_is_ready_once_the_export_begi
 async def test_a_kafka_that_is_away_is_not_unhealthy(tmp_path: Path, spools: bool) -> None:
     clock = HandClock()
     one = Publisher(NOWHERE, ("flows",), max_pending_bytes=10, clock=clock)
-    spool = Spool(tmp_path / "spool", 1 << 20, "flows") if spools else None
-    publisher = one if spool is None else SpoolingPublisher(one, spool, ("flows",), 3)
+    publisher, spool = with_spool(one, tmp_path) if spools else (one, None)
     served = ServedExport(ServeSettings(port=0), clock)
     publisher.start()
     with served.served():
@@ -104,8 +108,7 @@ async def test_a_producer_that_hangs_beyond_its_replacement_is_unhealthy(
     kafka, clock = Kafka(monkeypatch), HandClock()
     # The publisher looks for it after ten seconds that really pass: for this test it never does.
     one = Publisher(NOWHERE, ("flows",), silent_seconds=100.0, clock=clock)
-    spool = Spool(tmp_path / "spool", 1 << 20, "flows") if spools else None
-    publisher = one if spool is None else SpoolingPublisher(one, spool, ("flows",), 3)
+    publisher, _ = with_spool(one, tmp_path) if spools else (one, None)
     served = ServedExport(ServeSettings(port=0), clock)
     publisher.start()
     with served.served():

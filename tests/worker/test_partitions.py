@@ -301,21 +301,26 @@ async def test_a_topic_that_was_made_anew_is_read_from_its_begin(recording):
     assert worker.partitions.next_offset(0) == 5
 
 
+BREAKS = b'{"flow":{},"node_name":"breaks"}'
+
+
+def breaking(number: int, on_reject: OnReject) -> Pipeline:
+    """A pipeline that fails on what ``BREAKS`` holds."""
+    pipeline = build_pipeline(Settings(), on_reject)
+    take = pipeline.take
+
+    def break_at(lines):
+        if any(line.node_name == "breaks" for line in lines):
+            raise ZeroDivisionError
+        return take(lines)
+
+    pipeline.take = break_at
+    return pipeline
+
+
 async def test_a_record_that_breaks_the_pipeline_is_passed_by_after_some_runs(recording):
-    def build(number: int, on_reject: OnReject) -> Pipeline:
-        pipeline = build_pipeline(Settings(), on_reject)
-        take = pipeline.take
-
-        def break_at(lines):
-            if any(line.node_name == "breaks" for line in lines):
-                raise ZeroDivisionError
-            return take(lines)
-
-        pipeline.take = break_at
-        return pipeline
-
-    log = Log([recording[0], b'{"flow":{},"node_name":"breaks"}', *recording[1:]])
-    worker = Worker(log, build=build)
+    log = Log([recording[0], BREAKS, *recording[1:]])
+    worker = Worker(log, build=breaking)
     for _ in range(DEFECT_ATTEMPTS):
         await worker.start()
         with pytest.raises(DefectError):
@@ -327,21 +332,8 @@ async def test_a_record_that_breaks_the_pipeline_is_passed_by_after_some_runs(re
 
 
 async def test_two_records_in_a_row_that_break_the_pipeline_are_both_passed_by(recording):
-    def build(number: int, on_reject: OnReject) -> Pipeline:
-        pipeline = build_pipeline(Settings(), on_reject)
-        take = pipeline.take
-
-        def break_at(lines):
-            if any(line.node_name == "breaks" for line in lines):
-                raise ZeroDivisionError
-            return take(lines)
-
-        pipeline.take = break_at
-        return pipeline
-
-    bad = b'{"flow":{},"node_name":"breaks"}'
-    log = Log([recording[0], bad, bad, *recording[1:]])
-    worker = Worker(log, build=build)
+    log = Log([recording[0], BREAKS, BREAKS, *recording[1:]])
+    worker = Worker(log, build=breaking)
     for _ in range(2 * DEFECT_ATTEMPTS):
         await worker.start()
         with pytest.raises(DefectError):

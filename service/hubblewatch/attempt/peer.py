@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -162,10 +162,10 @@ class Peers:
                 self._learned[peer.namespace, peer.pod] = peer
                 self._named.setdefault(peer, -1)
 
-    def close(self, number: int, connections: Callable[[], Iterable[Connection]]) -> None:
+    def close(self, number: int, connections: Iterable[Connection]) -> None:
         """Note now and then who is there, and forget pods that are gone.
 
-        ``connections`` gives all that are open, however long ago they began.
+        ``connections`` are all that are open, however long ago they began; mostly not looked at.
         """
         named = self._named
         if not named or number < self._looked_at + LOOK_EVERY_WINDOWS:
@@ -175,7 +175,7 @@ class Peers:
         if self._looked_at < 0:
             gone_before = -1
         self._looked_at = number
-        there = {one.low for one in connections()} | {one.high for one in connections()}
+        there = {peer for one in connections for peer in (one.low, one.high)}
         for peer, last in list(named.items()):
             key = peer.namespace, peer.pod
             if peer in there or last < 0:

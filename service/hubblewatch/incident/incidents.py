@@ -86,10 +86,7 @@ class Incidents:
                 incident.quiet += 1
             self.changed.add(incident.id)
             if entry is not None or incident.quiet >= RESOLVE_AFTER_WINDOWS:
-                del self.open[incident.id]
-                records.append(
-                    self._record(closing.start, closing.end, incident, Transition.RESOLVE)
-                )
+                records.append(self._end(incident, closing))
         return records
 
     def _end_renamed(self, closing: Closing) -> list[AlertRecord]:
@@ -97,15 +94,13 @@ class Incidents:
         if self._are_named:
             return []
         self._are_named = True
-        records = []
-        for name, incident in list(self.open.items()):
-            if name != self._id(incident.finding):
-                del self.open[name]
-                self.changed.add(name)
-                records.append(
-                    self._record(closing.start, closing.end, incident, Transition.RESOLVE)
-                )
-        return records
+        renamed = [each for each in self.open.values() if each.id != self._id(each.finding)]
+        return [self._end(incident, closing) for incident in renamed]
+
+    def _end(self, incident: Incident, closing: Closing) -> AlertRecord:
+        del self.open[incident.id]
+        self.changed.add(incident.id)
+        return self._record(closing.start, closing.end, incident, Transition.RESOLVE)
 
     def alerted_subjects(self) -> set[Subject]:
         """Give the subjects of the open incidents that page: no notes, nothing on trial."""
@@ -147,8 +142,7 @@ class Incidents:
         if finding.shadow is not incident.finding.shadow:
             # What was on trial pages nobody, and what pages is not on trial: the next window's
             # finding is another incident.
-            del self.open[name]
-            return self._record(closing.start, closing.end, incident, Transition.RESOLVE)
+            return self._end(incident, closing)
         incident.quiet = 0
         incident.last_end = closing.end
         incident.completeness = min(incident.completeness, share)

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 
 import pytest
-from tests.builders import apiserver, host, pod, world
+from tests.builders import Party, apiserver, host, pod, world
 from tests.connections import datagrams, ping, tcp
 from tests.proxying import dns, proxied
 from tests.refusals import audited, denied, dropped, refused, unanswered
@@ -156,6 +156,18 @@ def test_an_external_destination_known_by_name_counts_by_name() -> None:
 def test_nodes_and_the_api_server_are_no_external_destinations() -> None:
     lines = tcp(CART, apiserver()) + tcp(CART, host("node-b"), from_port=41_001)
     assert only(lines).external_destinations == 0
+
+
+@pytest.mark.parametrize("identity", [2, 16_777_217])
+@pytest.mark.parametrize("others", [(), ("cidr:203.0.113.1/32",)])
+def test_an_api_server_outside_the_cluster_is_the_api_server(
+    identity: int, others: tuple[str, ...]
+) -> None:
+    labels = (*others, "reserved:kube-apiserver", "reserved:world")
+    for shown in (labels, labels[::-1]):
+        window = only(tcp(CART, Party("203.0.113.1", identity, labels=shown), port=443))
+        assert window.external_destinations == 0
+        assert [edge.workload for edge in window.edges] == ["kube-apiserver"]
 
 
 def test_a_pod_that_carries_a_world_label_is_a_pod() -> None:

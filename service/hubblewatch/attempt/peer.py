@@ -215,7 +215,8 @@ def _unnamed(endpoint: Endpoint) -> Peer:
         kind = kind or PeerKind.UNKNOWN
         for label in labels:
             if label.startswith("reserved:world"):
-                kind = PeerKind.WORLD if not namespace else kind
+                # An API server outside the cluster has this label beside its own, which counts.
+                kind = max(kind, PeerKind.WORLD) if not namespace else kind
             elif label in _BY_LABEL:
                 kind = max(kind, _BY_LABEL[label])
         if kind is PeerKind.UNKNOWN:

@@ -230,6 +230,21 @@ def test_a_file_that_is_cut_off_and_outgrows_what_it_was_is_noticed(agent: Agent
     assert not reader.rejects
 
 
+def test_a_file_that_is_cut_off_and_outgrows_it_before_it_was_read_is_noticed(agent: Agent) -> None:
+    agent.write(400)
+    reader = Reader([str(agent.path)])
+    reader.step()
+    read = len(reader.lines)
+    assert 0 < read < 400
+    os.truncate(agent.path, 0)
+    agent.write(900)
+    assert reader.read() == agent.written[400:]
+    assert reader.source.counts.truncations == 1
+    assert reader.source.counts.gaps == 1
+    assert losses(reader.lines)
+    assert not reader.rejects
+
+
 def test_a_truncation_while_nobody_read_is_noticed(agent: Agent, position: Path) -> None:
     agent.write(30)
     text = agent.path.read_bytes()

@@ -314,6 +314,41 @@ def test_what_is_written_to_a_removed_file_is_read_until_there_is_another(agent:
     assert reader.read() == ["2"]
 
 
+def test_a_link_leads_to_the_rotated_files_beside_its_target(agent: Agent, position: Path) -> None:
+    folder = agent.path.parent / "links"
+    folder.mkdir()
+    link = folder / agent.path.name
+    link.symlink_to(agent.path)
+    agent.write(3)
+    first = Reader([str(link)], position)
+    got = first.read()
+    agent.write(2)
+    agent.rotate()
+    agent.write(2)
+    agent.rotate(is_packed=True)
+    agent.write(2)
+    got += first.read()
+    remember(first)
+    agent.write(2)
+    agent.rotate()
+    agent.write(2)
+    second = Reader([str(link)], position)
+    assert got + second.read() == agent.written
+    assert first.source.counts.gaps == second.source.counts.gaps == 0
+
+
+def test_links_in_a_circle_are_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "flows.log"
+    agent = Agent(path)
+    agent.write(2)
+    reader = Reader([str(path)])
+    reader.read()
+    path.unlink()
+    path.symlink_to(path)
+    assert reader.read() == []
+    assert reader.source.counts.gaps == 0
+
+
 def test_a_rotated_last_line_without_newline_counts(agent: Agent) -> None:
     agent.append(agent.lines(2)[:-1])
     reader = Reader([str(agent.path)])

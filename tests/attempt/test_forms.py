@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from tests.builders import Party, apiserver, host, pod, world
-from tests.connections import datagrams, ping, tcp
+from tests.connections import datagrams, ping, tcp, through_service
 from tests.proxying import dns, proxied
 from tests.refusals import audited, denied, dropped, refused, unanswered
 from tests.running import only, windows
@@ -51,6 +51,15 @@ FORMS = {
     "denied udp": (denied(CART, DB, protocol="UDP"), "denied", "udp"),
     "audited": (audited(CART, pod("data/db-1", node="node-a")), "audited", "tcp"),
     "dropped": (dropped(), "dropped", "tcp"),
+    "tcp through a service": (through_service(tcp()), "allowed", "tcp"),
+    "tcp through a service, two nodes": (through_service(tcp(CART, DB)), "allowed", "tcp"),
+    "tcp through a service, every packet": (
+        through_service(tcp(CART, DB, aggregated=False)),
+        "allowed",
+        "tcp",
+    ),
+    "udp through a service": (through_service(datagrams(port=5353), port=53), "allowed", "udp"),
+    "refused through a service": (through_service(refused()), "failed", "tcp"),
     "unanswered": (unanswered(), "failed", "tcp"),
     "refused": (refused(), "failed", "tcp"),
 }
@@ -98,6 +107,28 @@ def test_a_connection_is_one_attempt_of_its_initiator(form: str) -> None:
 def test_order_and_repetition_change_nothing(form: str, order: str) -> None:
     lines = FORMS[form][0]
     assert windows(ORDERS[order](lines), lateness=40) == windows(lines, lateness=40)
+
+
+@pytest.mark.parametrize(
+    ("lines", "point"),
+    [
+        (tcp(), "TO_ENDPOINT"),
+        (tcp()[:4], "TO_ENDPOINT"),
+        (tcp(CART, DB), "TO_ENDPOINT"),
+        (tcp(CART, DB, seen_from=["node-a"]), "TO_ENDPOINT"),
+        (tcp(CART, DB, at=59.9995), "TO_ENDPOINT"),
+        (tcp(CART, port=41_000, from_port=40_000), "TO_ENDPOINT"),
+        (datagrams(port=5353), "TO_ENDPOINT"),
+        (refused(), "TO_ENDPOINT"),
+        (tcp(world(), CART), "TO_STACK"),
+    ],
+)
+def test_a_service_on_the_way_changes_nothing(lines: list[bytes], point: str) -> None:
+    """Neither that of a pod's client nor, with direct return, that of the world's."""
+    through = through_service(lines, point)
+    assert through != lines
+    assert windows(through) == windows(lines)
+    assert windows(through[::-1]) == windows(lines)
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -14,7 +14,7 @@ from msgspec import Struct
 from hubblewatch.attempt import evidence as e
 from hubblewatch.attempt.connection import ICMP, NEVER, SCTP, TCP, UDP, Connection, Key
 from hubblewatch.attempt.event import EVENT, TRACE, icmp_bits, other_bits, verdict_name
-from hubblewatch.attempt.intake import Counts, Intake, Lookup
+from hubblewatch.attempt.intake import AnswerKey, Counts, Intake, Lookup
 from hubblewatch.attempt.peer import Peer, PeerKind, Peers
 from hubblewatch.flow.schema import Flow, Line
 from hubblewatch.flow.timestamp import SecondsCache, TimestampError, parse_seconds
@@ -221,6 +221,9 @@ class Assembly:
                 bits |= more
                 if more & e.PROXIED:
                     proxied.add((destination, destination_port))
+            if addresses.source_xlated and bits & reply and protocol != ICMP:
+                self._answer((protocol, source, destination, destination_port), bits, second)
+                continue
             if source_port < destination_port or (
                 source_port == destination_port and source < destination
             ):
@@ -338,6 +341,19 @@ class Assembly:
         table[key] = connection
         intake.connections.append(connection)
         return connection
+
+    def _answer(self, key: AnswerKey, bits: int, second: int) -> None:
+        """An answer of a service, as its client gets it: the port is the service's, not the
+        responder's, so nobody can tell here which connection it belongs to.
+
+        One from shortly after a window's end still counts for that window, as all evidence does.
+        """
+        number = second // self.size
+        intakes = [self.window(number)]
+        if self._early_until(second, number) and number - 1 in self.windows:
+            intakes.append(self.windows[number - 1])
+        for intake in intakes:
+            intake.translated[key] = intake.translated.get(key, 0) | bits
 
     def _begin_earlier(self, connection: Connection, second: int) -> None:
         """An event that arrived late shows an earlier begin, or the end of a presumed silence."""

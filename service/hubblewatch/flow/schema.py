@@ -80,10 +80,15 @@ class Layer4(Struct, gc=False, omit_defaults=True):
 
 
 class Addresses(Struct, gc=False, omit_defaults=True):
-    """The addresses of the packet, as text."""
+    """The addresses of the packet, as text.
+
+    ``source_xlated`` is what the packet has in place of ``source``, where the agent translated it;
+    ports are always the packet's.
+    """
 
     source: str = ""
     destination: str = ""
+    source_xlated: str = ""
 
 
 class EventType(Struct, gc=False, omit_defaults=True):

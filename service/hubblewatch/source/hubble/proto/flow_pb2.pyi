@@ -284,12 +284,14 @@ class Flow(_message.Message):
     def __init__(self, time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., verdict: _Optional[_Union[Verdict, str]] = ..., drop_reason: _Optional[int] = ..., IP: _Optional[bytes] = ..., l4: _Optional[_Union[Layer4, _Mapping]] = ..., source: _Optional[bytes] = ..., destination: _Optional[bytes] = ..., node_name: _Optional[str] = ..., destination_names: _Optional[_Iterable[str]] = ..., l7: _Optional[_Union[Layer7, _Mapping]] = ..., reply: _Optional[bool] = ..., event_type: _Optional[bytes] = ..., trace_observation_point: _Optional[_Union[TraceObservationPoint, str]] = ..., drop_reason_desc: _Optional[_Union[DropReason, str]] = ..., is_reply: _Optional[bytes] = ..., uuid: _Optional[str] = ..., egress_denied_by: _Optional[_Iterable[_Union[Policy, _Mapping]]] = ..., ingress_denied_by: _Optional[_Iterable[_Union[Policy, _Mapping]]] = ..., aggregate: _Optional[_Union[Aggregate, _Mapping]] = ...) -> None: ...
 
 class IP(_message.Message):
-    __slots__ = ("source", "destination")
+    __slots__ = ("source", "destination", "source_xlated")
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     DESTINATION_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_XLATED_FIELD_NUMBER: _ClassVar[int]
     source: str
     destination: str
-    def __init__(self, source: _Optional[str] = ..., destination: _Optional[str] = ...) -> None: ...
+    source_xlated: str
+    def __init__(self, source: _Optional[str] = ..., destination: _Optional[str] = ..., source_xlated: _Optional[str] = ...) -> None: ...
 
 class Layer4(_message.Message):
     __slots__ = ("TCP", "UDP", "ICMPv4", "ICMPv6", "SCTP")

@@ -236,6 +236,21 @@ def test_dns_counts_queries_names_and_failures() -> None:
     assert (window.dns_queries, window.dns_failures, window.dns_names) == (2, 2, 1)
 
 
+@pytest.mark.parametrize("name", ["DB.shop.svc.cluster.local.", "db.sHOP.svc.cluster.local"])
+def test_a_name_in_upper_and_lower_case_is_one(name: str) -> None:
+    window = only(dns() + dns(name=name, at=1, from_port=41_001))
+    assert (window.dns_queries, window.dns_names) == (4, 1)
+
+
+def test_dns_answers_are_known_by_the_number_of_their_type_too() -> None:
+    lines = [
+        line.replace(b'"RESPONSE"', b"2").replace(b'"type":"REQUEST"', b'"type":1')
+        for line in dns(rcode=3)
+    ]
+    assert lines != dns(rcode=3)
+    assert windows(lines) == windows(dns(rcode=3))
+
+
 def test_steps_of_the_search_list_to_an_answer_are_no_failures() -> None:
     step = dns(name="example.com.shop.svc.cluster.local.", rcode=3, from_port=41_001)
     assert only(step).dns_failures == 2

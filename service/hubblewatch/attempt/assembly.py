@@ -13,7 +13,14 @@ from msgspec import Struct
 
 from hubblewatch.attempt import evidence as e
 from hubblewatch.attempt.connection import ICMP, NEVER, SCTP, TCP, UDP, Connection, Key
-from hubblewatch.attempt.event import EVENT, TRACE, icmp_bits, other_bits, verdict_name
+from hubblewatch.attempt.event import (
+    ANSWER_TYPES,
+    EVENT,
+    TRACE,
+    icmp_bits,
+    other_bits,
+    verdict_name,
+)
 from hubblewatch.attempt.intake import AnswerKey, Counts, Intake, Lookup
 from hubblewatch.attempt.peer import Peer, PeerKind, Peers
 from hubblewatch.flow.schema import Flow, Line
@@ -445,7 +452,7 @@ class Assembly:
         assert flow.l7.dns is not None
         dns = flow.l7.dns
         lookups = self.window(second // self.size).lookups
-        is_answer = flow.l7.type == "RESPONSE"
+        is_answer = flow.l7.type in ANSWER_TYPES
         key = (flow.uuid or flow.time, dns.query, ",".join(dns.qtypes), is_answer)
         if key in lookups:
             return

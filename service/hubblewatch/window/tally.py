@@ -281,18 +281,19 @@ class Tally:
             window = self._window(peer, OUTBOUND)
             if lookup.is_answer:
                 if lookup.rcode:
-                    failed.append((window, lookup.name))
+                    failed.append((window, plain_name(lookup.name)))
                 else:
                     answered.setdefault(window.subject, set()).add(plain_name(lookup.name))
                 continue
             window.dns_queries += 1
             if len(window.dns_names) < MAX_DISTINCT:
-                window.dns_names.add(lookup.name)
+                # Resolvers that mix upper and lower case at random ask for one name all the same.
+                window.dns_names.add(plain_name(lookup.name))
             else:
                 window.capped = True
         for window, name in failed:
             found = answered.get(window.subject)
-            if found is None or not is_on_search_list(plain_name(name), found):
+            if found is None or not is_on_search_list(name, found):
                 window.dns_failures += 1
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gzip
 import os
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from tests.source.export_file.agent import Agent, Reader, losses, packed, uuids
 
 from hubblewatch.source.export_file.follower import Follower
+from hubblewatch.source.export_file.opened import OpenedGeneration
 
 
 @pytest.fixture
@@ -312,6 +315,34 @@ def test_what_is_written_to_a_removed_file_is_read_until_there_is_another(agent:
     assert reader.read() == ["1"]
     agent.write(1)
     assert reader.read() == ["2"]
+
+
+def test_a_file_that_cannot_be_read_for_a_while_is_read_on_then(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    agent.write(3)
+    agent.rotate()
+    agent.write(3)
+    reader = Reader([str(agent.path)])
+    got = reader.read()
+    agent.write(3)
+
+    def fail(_: OpenedGeneration) -> NoReturn:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(OpenedGeneration, "read", fail)
+        for _ in range(3):
+            assert reader.step() is None
+        reader.source.look(reader.now)
+        assert reader.source.counts.waiting == 1
+    assert len(caplog.records) == 1
+    assert "Input/output error" in caplog.text
+    agent.write(2)
+    got += reader.read()
+    reader.source.look(reader.now)
+    assert got == agent.written
+    assert reader.source.counts.waiting == reader.source.counts.gaps == 0
 
 
 def test_a_link_leads_to_the_rotated_files_beside_its_target(agent: Agent, position: Path) -> None:

@@ -80,9 +80,13 @@ class Follower:
                 return self._begin_anew(opened)
             size, batch = opened.read()
         except (OSError, DamagedError) as error:
+            if isinstance(error, OSError) and not opened.generation.stamp:
+                self._let_go(error)
+                return None
             _log.warning("%s cannot be read to its end: %s", opened.generation.path, error)
             self._has_gap = True
             return self._finish(opened)
+        self._wait(None)
         if not size:
             return self._at_end(opened)
         self._counts.bytes += size
@@ -180,6 +184,16 @@ class Follower:
             self._wait(error)
         return []
 
+    def _let_go(self, error: OSError) -> None:
+        """The present file cannot be read now: open it again later, where its lines were taken to.
+
+        Nothing is missing yet. If it is rotated first, it is one that may be given up.
+        """
+        self.close()
+        self._reached = None
+        self._resumes = self.place is not None
+        self._wait(error)
+
     def _open_next(self) -> OpenedGeneration | None:
         """Open what comes after the finished generation; None if it is not there yet."""
         trouble: OSError | None = None
@@ -191,7 +205,6 @@ class Follower:
                     trouble = FileNotFoundError(2, "there is no such file yet")
                     break
                 if opened.generation.stamp or _is_present(opened, self.path, listing):
-                    self._wait(None)
                     self._resumes = self._begins_newest = False
                     return opened
                 opened.close()  # rotated in this moment

@@ -201,6 +201,37 @@ def test_an_api_server_outside_the_cluster_is_the_api_server(
         assert [edge.workload for edge in window.edges] == ["kube-apiserver"]
 
 
+def test_a_services_own_address_is_the_service_and_not_outside() -> None:
+    """It is seen where no pod stands behind it; Cilium takes it for the world's."""
+    address = world("10.96.0.50")
+    at_service = [
+        line.replace(b'"Type"', b'"destination_service":{"name":"db","namespace":"data"},"Type"')
+        for line in dropped(CART, address)
+    ]
+    assert only(dropped(CART, address)).external_destinations == 1
+    window = only(at_service)
+    assert (window.dropped, window.external_destinations) == (1, 0)
+    assert window.peer_namespaces == ["data"]
+    assert [(edge.namespace, edge.workload) for edge in window.edges] == [("data", "db")]
+    answered = [
+        line.replace(b'"Type"', b'"source_service":{"name":"db","namespace":"data"},"Type"')
+        for line in tcp(CART, address)
+        if b'"is_reply":true' in line
+    ]
+    both = at_service + answered
+    assert only(both) == only(both[::-1])
+    assert only(both).external_destinations == 0
+
+
+def test_an_address_that_has_a_party_keeps_it_though_a_service_uses_it() -> None:
+    lines = tcp(CART, host("node-b"), port=30_080)
+    at_service = [
+        line.replace(b'"Type"', b'"destination_service":{"name":"db","namespace":"data"},"Type"')
+        for line in lines
+    ]
+    assert windows(at_service) == windows(lines)
+
+
 def test_a_pod_that_carries_a_world_label_is_a_pod() -> None:
     """Old agents gave pods the identity of the world in access logs."""
     lines = [

@@ -331,7 +331,8 @@ class Assembly:
             # One object for each port and address: the table holds hundreds of thousands.
             low, high = _PORTS[low], _PORTS[high]
         key = (intern(key[0]), low, intern(key[2]), high)
-        source, destination = self.peers.of(flow.source), self.peers.of(flow.destination)
+        source = self.peers.at(flow.source, flow.source_service)
+        destination = self.peers.at(flow.destination, flow.destination_service)
         number = second // self.size
         intake = self.window(number)
         connection = Connection(
@@ -410,11 +411,14 @@ class Assembly:
             connection.uuid = flow.uuid
         self._join(connection, bits, second)
         peers = self.peers
-        low, high = (flow.source, flow.destination) if forth else (flow.destination, flow.source)
+        low, high = flow.source, flow.destination
+        low_service, high_service = flow.source_service, flow.destination_service
+        if not forth:
+            low, high, low_service, high_service = high, low, high_service, low_service
         peer = connection.low
         if low is not None:
             if not low.pod_name or low.pod_name != peer.pod or low.namespace != peer.namespace:
-                peer = peers.of(low)
+                peer = peers.at(low, low_service)
                 if peer is not connection.low and _is_better(peer, connection.low):
                     connection.low = peer
             if low.workloads and (not peer.learned or second <= peer.learned_at):
@@ -422,7 +426,7 @@ class Assembly:
         peer = connection.high
         if high is not None:
             if not high.pod_name or high.pod_name != peer.pod or high.namespace != peer.namespace:
-                peer = peers.of(high)
+                peer = peers.at(high, high_service)
                 if peer is not connection.high and _is_better(peer, connection.high):
                     connection.high = peer
             if high.workloads and (not peer.learned or second <= peer.learned_at):

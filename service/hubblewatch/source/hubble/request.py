@@ -36,6 +36,8 @@ FIELDS = (
     ),
     "node_name",
     "event_type",
+    "source_service",
+    "destination_service",
     "trace_observation_point",
     "is_reply",
     "reply",

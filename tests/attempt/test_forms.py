@@ -201,6 +201,21 @@ def test_an_api_server_outside_the_cluster_is_the_api_server(
         assert [edge.workload for edge in window.edges] == ["kube-apiserver"]
 
 
+def test_the_api_server_is_one_peer_whichever_node_its_client_is_on() -> None:
+    """Its own node is the host to itself, with the API server's label."""
+    address = "172.18.0.250"
+    away = tcp(CART, Party(address, 7, labels=("reserved:kube-apiserver", "reserved:remote-node")))
+    at_home = [
+        line.replace(
+            b'"identity":7,"labels":["reserved:kube-apiserver","reserved:remote-node"]',
+            b'"identity":1,"labels":["reserved:host","reserved:kube-apiserver"]',
+        )
+        for line in away
+    ]
+    assert at_home != away
+    assert windows(at_home) == windows(away)
+
+
 def test_a_services_own_address_is_the_service_and_not_outside() -> None:
     """It is seen where no pod stands behind it; Cilium takes it for the world's."""
     address = world("10.96.0.50")

@@ -246,7 +246,11 @@ def _unnamed(endpoint: Endpoint) -> Peer:
                 kind = PeerKind.MARKED
     elif kind is PeerKind.REMOTE_NODE and "reserved:kube-apiserver" in labels:
         kind = PeerKind.KUBE_APISERVER
-    return Peer(kind, namespace, "", endpoint.cluster_name, _NAMES.get(kind) or _spelled(kind))
+    name = _NAMES.get(kind) or _spelled(kind)
+    if kind is PeerKind.HOST and "reserved:kube-apiserver" in labels:
+        # Still the host, whose kubelet is no client; by name it is what other nodes take it for.
+        name = _spelled(PeerKind.KUBE_APISERVER)
+    return Peer(kind, namespace, "", endpoint.cluster_name, name)
 
 
 _NAMES = {PeerKind.HOST: "node", PeerKind.REMOTE_NODE: "node"}

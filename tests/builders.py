@@ -186,6 +186,18 @@ def flow(
     return line("flow", found, at, found["node_name"])
 
 
+def as_service(answer: bytes, address: str, port: int) -> bytes:
+    """An answer as the client gets it where the agent translates services packet by packet.
+
+    Hubble writes the responder's address as the source all the same, but the packet's port.
+    """
+    content = json.loads(answer)
+    found = content["flow"]
+    found["IP"]["source_xlated"] = address
+    next(iter(found["l4"].values()))["source_port"] = port
+    return _bytes(content)
+
+
 def lost(
     at: float, count: int = 1, source: str = "HUBBLE_RING_BUFFER", node: str = "node-a"
 ) -> bytes:

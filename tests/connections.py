@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from tests.builders import VERDICT, Party, flow, pod
+from tests.builders import VERDICT, Party, as_service, flow, pod
 
 
 def tcp(
@@ -31,6 +31,12 @@ def tcp(
     if ends:
         packets += [(0.100, False, "FIN ACK"), (0.101, True, "FIN ACK")]
     return _carried("TCP", packets, source, destination, at, port, from_port, aggregated, seen_from)
+
+
+def through_service(lines: list[bytes], point: str = "TO_ENDPOINT", port: int = 80) -> list[bytes]:
+    """The same connection opened to a service's address; its answers show that at one point."""
+    shown = f'"trace_observation_point":"{point}","is_reply":true'.encode()
+    return [as_service(line, "10.96.0.50", port) if shown in line else line for line in lines]
 
 
 def datagrams(

@@ -55,6 +55,12 @@ def test_a_message_with_line_breaks_stays_one_line(form):
     assert line.count("\n") == 1
 
 
+def test_a_message_does_not_command_the_terminal():
+    line = logged(lambda log: log.info("pod \x1b[2J\x9b\r\n"))
+
+    assert line.endswith("pod \\x1b[2J\\x9b\\r\\n\n")
+
+
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_the_traceback_of_an_exception_is_kept(form):
     def write(log):

@@ -140,7 +140,8 @@ def test_heartbeats_close_the_same_windows(plan: Plan) -> None:
     lines = lines_of(plan)
     beats = [heartbeat(number, number - LATENESS, at=number) for number in range(420)]
     merged = sorted([*lines, *beats], key=lambda line: (time_of(line), b"heartbeat" not in line))
-    assert records([heartbeat(0, -LATENESS), *merged]) == records(lines)
+    # With heartbeats and no census a partition has a share of the events, and misses no node.
+    assert counted(records([heartbeat(0, -LATENESS), *merged])) == counted(records(lines))
 
 
 @settings(deadline=None, max_examples=100)

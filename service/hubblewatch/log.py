@@ -36,8 +36,11 @@ class TextLine(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as one line, with its traceback below if it has one."""
         extra = "".join(f" {name}={value}" for name, value in _extra(record).items())
-        # A name from a watched cluster must not begin a line of its own.
-        message = f"{record.getMessage()}{extra}".replace("\r", "\\r").replace("\n", "\\n")
+        # A name from a watched cluster must not begin a line of its own or command the terminal.
+        message = "".join(
+            char if char.isprintable() else repr(char)[1:-1]
+            for char in f"{record.getMessage()}{extra}"
+        )
         line = f"{_time(record)} {record.levelname} {record.name}: {message}"
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)

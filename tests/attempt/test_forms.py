@@ -6,8 +6,8 @@ import random
 from collections.abc import Callable
 
 import pytest
-from tests.builders import apiserver, host, pod, world
-from tests.connections import datagrams, ping, tcp
+from tests.builders import Party, apiserver, host, pod, world
+from tests.connections import datagrams, ping, tcp, through_service
 from tests.proxying import dns, proxied
 from tests.refusals import audited, denied, dropped, refused, unanswered
 from tests.running import only, windows
@@ -51,6 +51,15 @@ FORMS = {
     "denied udp": (denied(CART, DB, protocol="UDP"), "denied", "udp"),
     "audited": (audited(CART, pod("data/db-1", node="node-a")), "audited", "tcp"),
     "dropped": (dropped(), "dropped", "tcp"),
+    "tcp through a service": (through_service(tcp()), "allowed", "tcp"),
+    "tcp through a service, two nodes": (through_service(tcp(CART, DB)), "allowed", "tcp"),
+    "tcp through a service, every packet": (
+        through_service(tcp(CART, DB, aggregated=False)),
+        "allowed",
+        "tcp",
+    ),
+    "udp through a service": (through_service(datagrams(port=5353), port=53), "allowed", "udp"),
+    "refused through a service": (through_service(refused()), "failed", "tcp"),
     "unanswered": (unanswered(), "failed", "tcp"),
     "refused": (refused(), "failed", "tcp"),
 }
@@ -98,6 +107,28 @@ def test_a_connection_is_one_attempt_of_its_initiator(form: str) -> None:
 def test_order_and_repetition_change_nothing(form: str, order: str) -> None:
     lines = FORMS[form][0]
     assert windows(ORDERS[order](lines), lateness=40) == windows(lines, lateness=40)
+
+
+@pytest.mark.parametrize(
+    ("lines", "point"),
+    [
+        (tcp(), "TO_ENDPOINT"),
+        (tcp()[:4], "TO_ENDPOINT"),
+        (tcp(CART, DB), "TO_ENDPOINT"),
+        (tcp(CART, DB, seen_from=["node-a"]), "TO_ENDPOINT"),
+        (tcp(CART, DB, at=59.9995), "TO_ENDPOINT"),
+        (tcp(CART, port=41_000, from_port=40_000), "TO_ENDPOINT"),
+        (datagrams(port=5353), "TO_ENDPOINT"),
+        (refused(), "TO_ENDPOINT"),
+        (tcp(world(), CART), "TO_STACK"),
+    ],
+)
+def test_a_service_on_the_way_changes_nothing(lines: list[bytes], point: str) -> None:
+    """Neither that of a pod's client nor, with direct return, that of the world's."""
+    through = through_service(lines, point)
+    assert through != lines
+    assert windows(through) == windows(lines)
+    assert windows(through[::-1]) == windows(lines)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -158,6 +189,64 @@ def test_nodes_and_the_api_server_are_no_external_destinations() -> None:
     assert only(lines).external_destinations == 0
 
 
+@pytest.mark.parametrize("identity", [2, 16_777_217])
+@pytest.mark.parametrize("others", [(), ("cidr:203.0.113.1/32",)])
+def test_an_api_server_outside_the_cluster_is_the_api_server(
+    identity: int, others: tuple[str, ...]
+) -> None:
+    labels = (*others, "reserved:kube-apiserver", "reserved:world")
+    for shown in (labels, labels[::-1]):
+        window = only(tcp(CART, Party("203.0.113.1", identity, labels=shown), port=443))
+        assert window.external_destinations == 0
+        assert [edge.workload for edge in window.edges] == ["kube-apiserver"]
+
+
+def test_the_api_server_is_one_peer_whichever_node_its_client_is_on() -> None:
+    """Its own node is the host to itself, with the API server's label."""
+    address = "172.18.0.250"
+    away = tcp(CART, Party(address, 7, labels=("reserved:kube-apiserver", "reserved:remote-node")))
+    at_home = [
+        line.replace(
+            b'"identity":7,"labels":["reserved:kube-apiserver","reserved:remote-node"]',
+            b'"identity":1,"labels":["reserved:host","reserved:kube-apiserver"]',
+        )
+        for line in away
+    ]
+    assert at_home != away
+    assert windows(at_home) == windows(away)
+
+
+def test_a_services_own_address_is_the_service_and_not_outside() -> None:
+    """It is seen where no pod stands behind it; Cilium takes it for the world's."""
+    address = world("10.96.0.50")
+    at_service = [
+        line.replace(b'"Type"', b'"destination_service":{"name":"db","namespace":"data"},"Type"')
+        for line in dropped(CART, address)
+    ]
+    assert only(dropped(CART, address)).external_destinations == 1
+    window = only(at_service)
+    assert (window.dropped, window.external_destinations) == (1, 0)
+    assert window.peer_namespaces == ["data"]
+    assert [(edge.namespace, edge.workload) for edge in window.edges] == [("data", "db")]
+    answered = [
+        line.replace(b'"Type"', b'"source_service":{"name":"db","namespace":"data"},"Type"')
+        for line in tcp(CART, address)
+        if b'"is_reply":true' in line
+    ]
+    both = at_service + answered
+    assert only(both) == only(both[::-1])
+    assert only(both).external_destinations == 0
+
+
+def test_an_address_that_has_a_party_keeps_it_though_a_service_uses_it() -> None:
+    lines = tcp(CART, host("node-b"), port=30_080)
+    at_service = [
+        line.replace(b'"Type"', b'"destination_service":{"name":"db","namespace":"data"},"Type"')
+        for line in lines
+    ]
+    assert windows(at_service) == windows(lines)
+
+
 def test_a_pod_that_carries_a_world_label_is_a_pod() -> None:
     """Old agents gave pods the identity of the world in access logs."""
     lines = [
@@ -191,6 +280,21 @@ def test_the_same_ports_of_tcp_and_udp_are_two_attempts() -> None:
 def test_dns_counts_queries_names_and_failures() -> None:
     window = only(dns(rcode=3))
     assert (window.dns_queries, window.dns_failures, window.dns_names) == (2, 2, 1)
+
+
+@pytest.mark.parametrize("name", ["DB.shop.svc.cluster.local.", "db.sHOP.svc.cluster.local"])
+def test_a_name_in_upper_and_lower_case_is_one(name: str) -> None:
+    window = only(dns() + dns(name=name, at=1, from_port=41_001))
+    assert (window.dns_queries, window.dns_names) == (4, 1)
+
+
+def test_dns_answers_are_known_by_the_number_of_their_type_too() -> None:
+    lines = [
+        line.replace(b'"RESPONSE"', b"2").replace(b'"type":"REQUEST"', b'"type":1')
+        for line in dns(rcode=3)
+    ]
+    assert lines != dns(rcode=3)
+    assert windows(lines) == windows(dns(rcode=3))
 
 
 def test_steps_of_the_search_list_to_an_answer_are_no_failures() -> None:

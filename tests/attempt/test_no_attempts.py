@@ -19,6 +19,15 @@ def test_a_probe_of_the_kubelet_is_no_attempt() -> None:
     assert windows(tcp(host("node-a"), CART)) == []
 
 
+def test_a_probe_of_the_kubelet_on_the_api_servers_node_is_no_attempt() -> None:
+    lines = [
+        line.replace(b'["reserved:host"]', b'["reserved:host","reserved:kube-apiserver"]')
+        for line in tcp(host("node-a"), pod(node="node-a"))
+    ]
+    assert any(b"kube-apiserver" in line for line in lines)
+    assert not windows(lines)
+
+
 def test_a_node_that_reaches_a_pod_elsewhere_is_a_client() -> None:
     """Pods on the host network have only the identity of their node."""
     window = only(tcp(host("node-b"), CART))

@@ -11,7 +11,7 @@ from tests.builders import flow, pod
 from tests.connections import tcp
 from tests.running import only, windows
 
-from hubblewatch.attempt.workload import workload_from_pod_name
+from hubblewatch.attempt.workload import is_scheduled, workload_from_pod_name
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,7 @@ from hubblewatch.attempt.workload import workload_from_pod_name
         ("backup-28492840-x2x7z", "backup"),
         ("backup-1700000000-x2x7z", "backup"),
         ("backup-28492840-3-x2x7z", "backup"),
+        ("app-20240101-7799489597-x2x7z", "app-20240101"),
         ("migrate-x2x7z", "migrate"),
         ("train-4-x2x7z", "train"),
         ("xwing", "xwing"),
@@ -54,6 +55,21 @@ HASH = st.text("bcdfghjklmnpqrstvwxz2456789", min_size=8, max_size=10)
 def test_all_pods_of_a_deployment_are_one_workload(template: str, one: str, other: str) -> None:
     assert workload_from_pod_name(f"cart-{template}-{one}") == "cart"
     assert workload_from_pod_name(f"cart-{template}-{other}") == "cart"
+
+
+@pytest.mark.parametrize(
+    "pod_name",
+    ["backup-28492840-x2x7z", "backup-1700000000-x2x7z", "backup-28492840-3-x2x7z"],
+)
+def test_a_pod_of_a_cron_job_is_scheduled(pod_name: str) -> None:
+    assert is_scheduled(pod_name)
+
+
+@pytest.mark.parametrize("template", ["7799489597", "84597765", "4596784"])
+def test_a_hash_of_digits_only_is_no_time_of_a_schedule(template: str) -> None:
+    assert not is_scheduled(f"pay-{template}-x2x7z")
+    assert not is_scheduled(f"app-20240101-{template}-x2x7z")
+    assert workload_from_pod_name(f"pay-{template}-x2x7z") == "pay"
 
 
 @given(st.text(max_size=80))

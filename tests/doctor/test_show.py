@@ -9,7 +9,7 @@ from rich.console import Console
 
 from hubblewatch.doctor import namespace
 from hubblewatch.doctor.examine import Report
-from hubblewatch.doctor.glance import DeniedEdge, FlowGlance
+from hubblewatch.doctor.glance import DeniedEdge, FlowGlance, Row
 from hubblewatch.doctor.namespace import Incident, NamespaceLook, WindowLine, active
 from hubblewatch.doctor.result import failed, passed
 from hubblewatch.doctor.show import as_json, show
@@ -44,6 +44,18 @@ def test_a_namespace_is_shown_with_denials_incidents_and_notes() -> None:
         "no windows: no Kafka",
     ):
         assert text in shown
+
+
+def test_names_from_the_cluster_do_not_command_the_terminal() -> None:
+    evil = "x\x1b[2J\x9b31m\nnamespace y"
+    flows = FlowGlance(
+        9, 60.0, {"DROPPED": 9}, [DeniedEdge(evil, 4, [evil])], [Row(evil, 1)], [Row(evil, 1)]
+    )
+    incident = Incident("1", "new-edge", "warning", "shop", evil, last_seen="T", summary=evil)
+    shown = printed(Report(CHECKS, namespace=NamespaceLook("shop", flows, incidents=[incident])))
+    assert not {"\x1b", "\x9b"} & set(shown)
+    assert "namespace y" in shown
+    assert not [line for line in shown.splitlines() if line.startswith("namespace y")]
 
 
 def test_an_incident_on_trial_is_shown_as_one() -> None:

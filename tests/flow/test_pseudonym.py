@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 
 import pytest
 from hypothesis import given
@@ -104,6 +105,18 @@ def test_suffixes_of_the_search_list_stay_and_what_is_before_does_not(
 def test_a_name_and_its_search_through_the_list_stay_the_same_name() -> None:
     name = "api.bank.com"
     assert NAMES.of(f"{name}.shop.svc.cluster.local", ("shop",)).startswith(NAMES.of(name) + ".")
+
+
+def test_what_is_too_long_for_a_name_costs_no_more_than_its_length() -> None:
+    names = Pseudonyms(KEY)
+    long = "a." * 30_000 + "example.com"
+    begin = time.process_time()
+    pseudonym = names.of(long)
+    assert time.process_time() - begin < 5
+    assert pseudonym == names.of(long.upper() + ".")
+    assert pseudonym != names.of("b." + long)
+    assert "a.a." not in pseudonym
+    assert "example" not in pseudonym
 
 
 def test_a_label_longer_than_a_digest_keeps_its_length() -> None:

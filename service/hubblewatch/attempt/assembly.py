@@ -13,8 +13,15 @@ from msgspec import Struct
 
 from hubblewatch.attempt import evidence as e
 from hubblewatch.attempt.connection import ICMP, NEVER, SCTP, TCP, UDP, Connection, Key
-from hubblewatch.attempt.event import EVENT, TRACE, icmp_bits, other_bits, verdict_name
-from hubblewatch.attempt.intake import Counts, Intake, Lookup
+from hubblewatch.attempt.event import (
+    ANSWER_TYPES,
+    EVENT,
+    TRACE,
+    icmp_bits,
+    other_bits,
+    verdict_name,
+)
+from hubblewatch.attempt.intake import AnswerKey, Counts, Intake, Lookup
 from hubblewatch.attempt.peer import Peer, PeerKind, Peers
 from hubblewatch.flow.schema import Flow, Line
 from hubblewatch.flow.timestamp import SecondsCache, TimestampError, parse_seconds
@@ -221,6 +228,9 @@ class Assembly:
                 bits |= more
                 if more & e.PROXIED:
                     proxied.add((destination, destination_port))
+            if addresses.source_xlated and bits & reply and protocol != ICMP:
+                self._answer((protocol, source, destination, destination_port), bits, second)
+                continue
             if source_port < destination_port or (
                 source_port == destination_port and source < destination
             ):
@@ -321,7 +331,8 @@ class Assembly:
             # One object for each port and address: the table holds hundreds of thousands.
             low, high = _PORTS[low], _PORTS[high]
         key = (intern(key[0]), low, intern(key[2]), high)
-        source, destination = self.peers.of(flow.source), self.peers.of(flow.destination)
+        source = self.peers.at(flow.source, flow.source_service)
+        destination = self.peers.at(flow.destination, flow.destination_service)
         number = second // self.size
         intake = self.window(number)
         connection = Connection(
@@ -338,6 +349,19 @@ class Assembly:
         table[key] = connection
         intake.connections.append(connection)
         return connection
+
+    def _answer(self, key: AnswerKey, bits: int, second: int) -> None:
+        """An answer of a service, as its client gets it: the port is the service's, not the
+        responder's, so nobody can tell here which connection it belongs to.
+
+        One from shortly after a window's end still counts for that window, as all evidence does.
+        """
+        number = second // self.size
+        intakes = [self.window(number)]
+        if self._early_until(second, number) and number - 1 in self.windows:
+            intakes.append(self.windows[number - 1])
+        for intake in intakes:
+            intake.translated[key] = intake.translated.get(key, 0) | bits
 
     def _begin_earlier(self, connection: Connection, second: int) -> None:
         """An event that arrived late shows an earlier begin, or the end of a presumed silence."""
@@ -387,11 +411,14 @@ class Assembly:
             connection.uuid = flow.uuid
         self._join(connection, bits, second)
         peers = self.peers
-        low, high = (flow.source, flow.destination) if forth else (flow.destination, flow.source)
+        low, high = flow.source, flow.destination
+        low_service, high_service = flow.source_service, flow.destination_service
+        if not forth:
+            low, high, low_service, high_service = high, low, high_service, low_service
         peer = connection.low
         if low is not None:
             if not low.pod_name or low.pod_name != peer.pod or low.namespace != peer.namespace:
-                peer = peers.of(low)
+                peer = peers.at(low, low_service)
                 if peer is not connection.low and _is_better(peer, connection.low):
                     connection.low = peer
             if low.workloads and (not peer.learned or second <= peer.learned_at):
@@ -399,7 +426,7 @@ class Assembly:
         peer = connection.high
         if high is not None:
             if not high.pod_name or high.pod_name != peer.pod or high.namespace != peer.namespace:
-                peer = peers.of(high)
+                peer = peers.at(high, high_service)
                 if peer is not connection.high and _is_better(peer, connection.high):
                     connection.high = peer
             if high.workloads and (not peer.learned or second <= peer.learned_at):
@@ -429,7 +456,7 @@ class Assembly:
         assert flow.l7.dns is not None
         dns = flow.l7.dns
         lookups = self.window(second // self.size).lookups
-        is_answer = flow.l7.type == "RESPONSE"
+        is_answer = flow.l7.type in ANSWER_TYPES
         key = (flow.uuid or flow.time, dns.query, ",".join(dns.qtypes), is_answer)
         if key in lookups:
             return

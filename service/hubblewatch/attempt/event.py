@@ -16,6 +16,9 @@ ECHO_REQUESTS = frozenset({8, 128})
 ECHO_REPLIES = frozenset({0, 129})
 ICMP_ERRORS = {4: frozenset({3, 4, 5, 11, 12}), 6: frozenset({1, 2, 3, 4})}
 
+ANSWER_TYPES = frozenset({"RESPONSE", 2})
+"""Types of an L7 flow that is an answer: name, and number of a writer without names."""
+
 EVENT = e.EVENT | e.PARTY
 """What every event of a connection says."""
 
@@ -69,7 +72,7 @@ def other_bits(flow: Flow, kind: int) -> int:
     if kind == SOCKET or verdict in _SOCKET_VERDICTS:
         return -1
     if kind == L7:
-        is_answer = flow.is_reply if flow.l7 is None else flow.l7.type in ("RESPONSE", 2)
+        is_answer = flow.is_reply if flow.l7 is None else flow.l7.type in ANSWER_TYPES
         bits = e.TALK | (e.REPLY | e.ANSWER if is_answer else e.REQUEST | e.DECIDED)
         if verdict == "DROPPED":
             bits |= e.DENIED

@@ -20,6 +20,9 @@ class Lookup(Struct, gc=False):
 
 WeightKey = tuple[Key, int, str, str, int]
 
+AnswerKey = tuple[int, str, str, int]
+"""Protocol, responder's address, client's address and port: all but the responder's port."""
+
 NodeState = tuple[int, bool, str]
 """When (epoch nanoseconds) Relay told a node to be connected or not, and the node's name."""
 
@@ -30,10 +33,11 @@ class Intake:
     ``connections`` are those that began here, as far as known: one may have moved to an earlier
     window since. ``lookups`` and ``weights`` are keyed so that a repeated line changes nothing;
     a weight (connection, evidence, flows) is keyed by connection key, protocol, node, time and
-    event type. ``nodes`` counts events, and
-    ``proxied`` holds the responders (address, port) reached through the L7 proxy, by which the
-    proxy's own leg is told from a new client on the node. ``deadline`` is where its connections
-    stop to learn, one object for all of them.
+    event type. ``translated`` joins the evidence of answers that carry a service's port, in the
+    direction from the responder to the client. ``nodes`` counts events, and ``proxied`` holds the
+    responders (address, port) reached through the L7 proxy, by which the proxy's own leg is told
+    from a new client on the node. ``deadline`` is where its connections stop to learn, one object
+    for all of them.
     """
 
     __slots__ = (
@@ -46,6 +50,7 @@ class Intake:
         "number",
         "proxied",
         "states",
+        "translated",
         "weights",
     )
 
@@ -58,6 +63,7 @@ class Intake:
         self.lookups: dict[tuple[str, str, str, bool], Lookup] = {}
         self.weights: dict[WeightKey, tuple[Connection, int, int]] = {}
         self.nodes: defaultdict[str, int] = defaultdict(int)
+        self.translated: dict[AnswerKey, int] = {}
         self.proxied: set[tuple[str, int]] = set()
         self.losses: dict[tuple[str, str, str], int] = {}
         self.states: set[NodeState] = set()

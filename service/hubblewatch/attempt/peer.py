@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from hubblewatch.attempt.workload import workload_from_pod_name
-from hubblewatch.flow.schema import Endpoint
+from hubblewatch.flow.schema import Endpoint, Service
 
 if TYPE_CHECKING:
     from hubblewatch.attempt.connection import Connection
@@ -32,15 +32,17 @@ class PeerKind(IntEnum):
 
     UNKNOWN = 0
     WORLD = 1
-    UNMANAGED = 2
-    INGRESS = 3
-    HOST = 4
-    REMOTE_NODE = 5
-    KUBE_APISERVER = 6
-    HEALTH = 7
-    MARKED = 8
+    SERVICE = 2
+    """A service's own address, to which no identity belongs: to Cilium it is the world's."""
+    UNMANAGED = 3
+    INGRESS = 4
+    HOST = 5
+    REMOTE_NODE = 6
+    KUBE_APISERVER = 7
+    HEALTH = 8
+    MARKED = 9
     """A pod's identity on an address that is no pod's: the proxy's own leg on the pod's behalf."""
-    POD = 9
+    POD = 10
 
 
 _BY_IDENTITY = {
@@ -108,6 +110,24 @@ class Peers:
 
     def __len__(self) -> int:
         return len(self._pods) + len(self._reserved)
+
+    def at(self, endpoint: Endpoint | None, service: Service | None) -> Peer:
+        """Give the party of an endpoint whose address is that of ``service``, if of any.
+
+        Of a service without a pod to answer nothing but its address is ever seen.
+        """
+        peer = self.of(endpoint)
+        if service is None or not service.name or peer.kind > PeerKind.SERVICE:
+            return peer
+        key = (service.namespace, f"/{service.name}")
+        found = self._pods.get(key)
+        if found is None:
+            if len(self._pods) >= _MAX_PEERS:
+                self._pods.clear()
+            found = self._pods[key] = Peer(
+                PeerKind.SERVICE, service.namespace, "", peer.cluster, service.name
+            )
+        return found
 
     def of(self, endpoint: Endpoint | None) -> Peer:
         """Give the party of an endpoint."""
@@ -215,7 +235,8 @@ def _unnamed(endpoint: Endpoint) -> Peer:
         kind = kind or PeerKind.UNKNOWN
         for label in labels:
             if label.startswith("reserved:world"):
-                kind = PeerKind.WORLD if not namespace else kind
+                # An API server outside the cluster has this label beside its own, which counts.
+                kind = max(kind, PeerKind.WORLD) if not namespace else kind
             elif label in _BY_LABEL:
                 kind = max(kind, _BY_LABEL[label])
         if kind is PeerKind.UNKNOWN:
@@ -225,7 +246,11 @@ def _unnamed(endpoint: Endpoint) -> Peer:
                 kind = PeerKind.MARKED
     elif kind is PeerKind.REMOTE_NODE and "reserved:kube-apiserver" in labels:
         kind = PeerKind.KUBE_APISERVER
-    return Peer(kind, namespace, "", endpoint.cluster_name, _NAMES.get(kind) or _spelled(kind))
+    name = _NAMES.get(kind) or _spelled(kind)
+    if kind is PeerKind.HOST and "reserved:kube-apiserver" in labels:
+        # Still the host, whose kubelet is no client; by name it is what other nodes take it for.
+        name = _spelled(PeerKind.KUBE_APISERVER)
+    return Peer(kind, namespace, "", endpoint.cluster_name, name)
 
 
 _NAMES = {PeerKind.HOST: "node", PeerKind.REMOTE_NODE: "node"}

@@ -13,8 +13,10 @@ from functools import lru_cache
 
 _RANDOM = "[bcdfghjklmnpqrstvwxz2456789]"
 
-_CRON_JOB = rf"(.+?)-\d{{8,10}}(?:-\d+)?-{_RANDOM}{{5}}"
-"""Name, epoch minutes of the schedule, pod suffix; an indexed Job's pod has its index too."""
+_CRON_JOB = rf"(.+?)-[1-3]\d{{7,9}}(?:-\d{{1,5}})?-{_RANDOM}{{5}}"
+"""Name, epoch minutes of the schedule (once seconds), pod suffix; an indexed Job's pod has its
+index, too. Such a time begins with 1 to 3. The hash of a ReplicaSet never does: its digits are 4 to
+9, and one hash in a hundred is all digits."""
 
 _FORMS = tuple(
     re.compile(form)

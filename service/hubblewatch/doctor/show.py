@@ -13,6 +13,7 @@ from hubblewatch.doctor.examine import Report
 from hubblewatch.doctor.namespace import NamespaceLook
 from hubblewatch.doctor.result import Status
 
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _STYLES = {Status.PASS: "green", Status.WARN: "yellow", Status.FAIL: "bold red", Status.SKIP: "dim"}
 
 
@@ -47,7 +48,7 @@ def _counts(report: Report) -> dict[str, int]:
 
 
 def _show_namespace(look: NamespaceLook, console: Console) -> None:
-    lines = [f"\nnamespace {look.namespace}"]
+    lines = ["", f"namespace {look.namespace}"]
     flows = look.flows
     if flows is not None:
         verdicts = ", ".join(f"{count:,} {verdict}" for verdict, count in flows.verdicts.items())
@@ -83,4 +84,6 @@ def _show_namespace(look: NamespaceLook, console: Console) -> None:
     ]
     lines += [f"  {note}" for note in look.notes]
     for line in [*lines, ""]:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        # Names come from the cluster: none may begin a line or command the terminal.
+        shown = "".join(char if char.isprintable() else REPLACEMENT for char in line)
+        console.print(shown, markup=False, highlight=False, soft_wrap=True)

@@ -21,6 +21,10 @@ DOMAIN_LENGTH = 12
 """Letters of the registered label's pseudonym: 48 bits, so that a hundred thousand domains stay
 different."""
 
+MAX_NAME_LENGTH = 1_024
+"""No name of DNS is longer, written with all its escapes. What is longer is taken for one label:
+each label's pseudonym reads all that follows, and half a million of them would take hours."""
+
 _DIGEST_BYTES = 32
 _LETTERS = str.maketrans("0123456789abcdef", "abcdefghijklmnop")
 
@@ -46,6 +50,8 @@ class Pseudonyms:
         Resolvers try names with the suffixes of the pod's namespace: those of ``namespaces`` stay
         readable at their place before ``svc`` and the cluster's domain.
         """
+        if len(name) > MAX_NAME_LENGTH:
+            return self._letters([plain_name(name)], DOMAIN_LENGTH)
         key = (name, namespaces)
         pseudonym = self._known.get(key)
         if pseudonym is None:

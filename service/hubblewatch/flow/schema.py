@@ -80,10 +80,15 @@ class Layer4(Struct, gc=False, omit_defaults=True):
 
 
 class Addresses(Struct, gc=False, omit_defaults=True):
-    """The addresses of the packet, as text."""
+    """The addresses of the packet, as text.
+
+    ``source_xlated`` is what the packet has in place of ``source``, where the agent translated it;
+    ports are always the packet's.
+    """
 
     source: str = ""
     destination: str = ""
+    source_xlated: str = ""
 
 
 class EventType(Struct, gc=False, omit_defaults=True):
@@ -132,6 +137,13 @@ class Aggregate(Struct, gc=False, omit_defaults=True):
     unknown_direction_flow_count: int | str = 0
 
 
+class Service(Struct, gc=False, omit_defaults=True):
+    """The service whose address and port an end of a packet has."""
+
+    name: str = ""
+    namespace: str = ""
+
+
 class Flow(Struct, gc=False, omit_defaults=True):
     """One flow event: not a packet, not a connection (see docs/counting.md)."""
 
@@ -154,6 +166,8 @@ class Flow(Struct, gc=False, omit_defaults=True):
     egress_denied_by: list[Policy] | None = None
     ingress_denied_by: list[Policy] | None = None
     aggregate: Aggregate | None = None
+    source_service: Service | None = None
+    destination_service: Service | None = None
 
 
 class LostEvents(Struct, gc=False, omit_defaults=True):

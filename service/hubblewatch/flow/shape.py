@@ -38,7 +38,7 @@ def _fields() -> Iterator[str]:
 
 _OTHERS = (
     b"true false null headers key value url protocol ethernet Type Summary ipVersion source_names "
-    b"source_service destination_service traffic_direction node_labels"
+    b"traffic_direction node_labels"
 )
 _WORDS = frozenset([*(name.encode() for name in _fields()), *_OTHERS.split()])
 """Names of members; as a value such a word tells nothing either."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 
 from msgspec import Struct
 
 from hubblewatch.attempt import evidence as e
 from hubblewatch.attempt.connection import ICMP, PROTOCOLS, SCTP, TCP, UDP, Connection
 from hubblewatch.attempt.evidence import Direction, Outcome
-from hubblewatch.attempt.intake import Intake
+from hubblewatch.attempt.intake import AnswerKey, Intake
 from hubblewatch.attempt.opener import Openers
 from hubblewatch.attempt.peer import Peer, PeerKind
 from hubblewatch.flow.domain import is_on_search_list, plain_name
@@ -78,6 +79,8 @@ class Tally:
         self._routes: dict[tuple[object, ...], _Route] = {}
         self._judged: dict[int, Outcome] = {}
         mine = [c for c in intake.connections if self.start <= c.first < self.end]
+        if intake.translated:
+            _join_translated(mine, intake.translated)
         self._openers = Openers(mine)
         for connection in mine:
             if connection.weighted or (
@@ -278,16 +281,27 @@ class Tally:
             window = self._window(peer, OUTBOUND)
             if lookup.is_answer:
                 if lookup.rcode:
-                    failed.append((window, lookup.name))
+                    failed.append((window, plain_name(lookup.name)))
                 else:
                     answered.setdefault(window.subject, set()).add(plain_name(lookup.name))
                 continue
             window.dns_queries += 1
             if len(window.dns_names) < MAX_DISTINCT:
-                window.dns_names.add(lookup.name)
+                # Resolvers that mix upper and lower case at random ask for one name all the same.
+                window.dns_names.add(plain_name(lookup.name))
             else:
                 window.capped = True
         for window, name in failed:
             found = answered.get(window.subject)
-            if found is None or not is_on_search_list(plain_name(name), found):
+            if found is None or not is_on_search_list(name, found):
                 window.dns_failures += 1
+
+
+def _join_translated(connections: list[Connection], answers: Mapping[AnswerKey, int]) -> None:
+    """Join the answers that came under a service's port to the connections that they answer."""
+    for connection in connections:
+        low_address, low, high_address, high = connection.key
+        protocol = connection.protocol
+        forth = answers.get((protocol, low_address, high_address, high), 0)
+        back = answers.get((protocol, high_address, low_address, low), 0)
+        connection.evidence |= forth | back << e.BACK

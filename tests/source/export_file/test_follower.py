@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gzip
 import os
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from tests.source.export_file.agent import Agent, Reader, losses, packed, uuids
 
 from hubblewatch.source.export_file.follower import Follower
+from hubblewatch.source.export_file.opened import OpenedGeneration
 
 
 @pytest.fixture
@@ -230,6 +233,21 @@ def test_a_file_that_is_cut_off_and_outgrows_what_it_was_is_noticed(agent: Agent
     assert not reader.rejects
 
 
+def test_a_file_that_is_cut_off_and_outgrows_it_before_it_was_read_is_noticed(agent: Agent) -> None:
+    agent.write(400)
+    reader = Reader([str(agent.path)])
+    reader.step()
+    read = len(reader.lines)
+    assert 0 < read < 400
+    os.truncate(agent.path, 0)
+    agent.write(900)
+    assert reader.read() == agent.written[400:]
+    assert reader.source.counts.truncations == 1
+    assert reader.source.counts.gaps == 1
+    assert losses(reader.lines)
+    assert not reader.rejects
+
+
 def test_a_truncation_while_nobody_read_is_noticed(agent: Agent, position: Path) -> None:
     agent.write(30)
     text = agent.path.read_bytes()
@@ -297,6 +315,69 @@ def test_what_is_written_to_a_removed_file_is_read_until_there_is_another(agent:
     assert reader.read() == ["1"]
     agent.write(1)
     assert reader.read() == ["2"]
+
+
+def test_a_file_that_cannot_be_read_for_a_while_is_read_on_then(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    agent.write(3)
+    agent.rotate()
+    agent.write(3)
+    reader = Reader([str(agent.path)])
+    got = reader.read()
+    agent.write(3)
+
+    def fail(_: OpenedGeneration) -> NoReturn:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(OpenedGeneration, "read", fail)
+        for _ in range(3):
+            assert reader.step() is None
+        reader.source.look(reader.now)
+        assert reader.source.counts.waiting == 1
+    assert len(caplog.records) == 1
+    assert "Input/output error" in caplog.text
+    agent.write(2)
+    got += reader.read()
+    reader.source.look(reader.now)
+    assert got == agent.written
+    assert reader.source.counts.waiting == reader.source.counts.gaps == 0
+
+
+def test_a_link_leads_to_the_rotated_files_beside_its_target(agent: Agent, position: Path) -> None:
+    folder = agent.path.parent / "links"
+    folder.mkdir()
+    link = folder / agent.path.name
+    link.symlink_to(agent.path)
+    agent.write(3)
+    first = Reader([str(link)], position)
+    got = first.read()
+    agent.write(2)
+    agent.rotate()
+    agent.write(2)
+    agent.rotate(is_packed=True)
+    agent.write(2)
+    got += first.read()
+    remember(first)
+    agent.write(2)
+    agent.rotate()
+    agent.write(2)
+    second = Reader([str(link)], position)
+    assert got + second.read() == agent.written
+    assert first.source.counts.gaps == second.source.counts.gaps == 0
+
+
+def test_links_in_a_circle_are_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "flows.log"
+    agent = Agent(path)
+    agent.write(2)
+    reader = Reader([str(path)])
+    reader.read()
+    path.unlink()
+    path.symlink_to(path)
+    assert reader.read() == []
+    assert reader.source.counts.gaps == 0
 
 
 def test_a_rotated_last_line_without_newline_counts(agent: Agent) -> None:

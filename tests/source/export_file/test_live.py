@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import stat
 import tracemalloc
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from tests.builders import flow
@@ -14,8 +16,9 @@ from tests.source.export_file.agent import Agent, Reader, uuids
 
 from hubblewatch.errors import ConfigurationError
 from hubblewatch.settings import FollowSettings
-from hubblewatch.source.export_file import live
+from hubblewatch.source.export_file import follower, live
 from hubblewatch.source.export_file.live import GONE_AFTER_SECONDS, FollowedFiles
+from hubblewatch.source.export_file.opened import OpenedGeneration
 
 
 def agents(tmp_path: Path, *names: str) -> list[Agent]:
@@ -98,6 +101,29 @@ def test_a_file_of_a_pattern_that_is_gone_is_forgotten(tmp_path: Path) -> None:
     assert reader.source.counts.files == 1
     assert reader.source.counts.waiting == 0
     assert list(reader.source.position()) == [str(one.path)]
+
+
+def test_a_file_of_a_pattern_that_cannot_be_read_for_long_keeps_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent = Agent(tmp_path / "events.log")
+    agent.write(3)
+    reader = Reader([str(tmp_path / "*.log")], begin="newest")
+    assert reader.read() == []
+    agent.write(2)
+    assert reader.read() == agent.written[3:]
+
+    def refuse(*_: object) -> NoReturn:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as refused:
+        refused.setattr(OpenedGeneration, "read", refuse)
+        refused.setattr(follower, "generations", refuse)
+        for _ in range(100):
+            assert reader.step() is None
+            reader.now += 1
+            agent.write(1)
+    assert reader.read() == agent.written[5:]
 
 
 def test_more_files_than_are_followed_are_left_out_and_counted(

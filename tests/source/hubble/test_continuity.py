@@ -3,6 +3,7 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.builders import START, flow, line, lost, node_status, rfc3339
@@ -27,11 +28,12 @@ class Stream:
         self.counts = SourceCounts()
         self.continuity = Continuity(self.counts, remembered)
         self.lines: list[Line] = []
+        self.now_ns = NOW
 
     def take(self, *lines: bytes) -> list[Line]:
         decoded = [found for found in map(decode_line, lines) if isinstance(found, Line)]
         assert len(decoded) == len(lines)
-        taken = self.continuity.take(decoded, [parse_ns(one.time) for one in decoded], NOW)
+        taken = self.continuity.take(decoded, [parse_ns(one.time) for one in decoded], self.now_ns)
         self.lines += taken
         return taken
 
@@ -247,6 +249,22 @@ def test_a_node_that_was_slow_and_goes_on_where_it_was_has_no_gap() -> None:
     stream.take(*(seen(at / 100) for at in range(991, 1_020)))
     assert stream.counts.gaps == 0
     assert not of_loss(stream.lines)
+
+
+@pytest.mark.parametrize("ahead", [1, 100])
+def test_a_clock_that_was_ahead_for_a_while_hides_no_gap(ahead: int) -> None:
+    stream = Stream()
+    stream.take(*(seen(3_000.0 + number) for number in range(100)))
+    stream.now_ns = (START + 3_100) * SECOND
+    stream.take(*(seen(7_200.0 + number) for number in range(ahead)))
+    stream.now_ns = NOW
+    stream.take(*(seen(3_100.0 + number) for number in range(100)))
+    assert len(stream.uuids()) == 200 + ahead
+    assert not of_loss(stream.lines)
+    assert stream.resume() == 3_199 - 10
+    told = of_loss(stream.take(seen(3_259.0)))
+    assert 55 <= sum(count for _, count, _, _ in told) <= 65
+    assert {at for *_, at in told} <= {rfc3339(3_199.0 + number) for number in range(61)}
 
 
 def test_a_clock_that_is_ahead_does_not_move_the_place_to_resume_from() -> None:

@@ -67,8 +67,9 @@ class Hubble:
 class Scene:
     """A stream on which nodes speak, and its watch, moved second by second."""
 
-    def __init__(self, *nodes: str) -> None:
+    def __init__(self, *nodes: str, **settings: Any) -> None:
         self.hubble = Hubble()
+        self.settings = HubbleSettings(**settings)
         self.counts = SourceCounts()
         self.continuity = Continuity(self.counts)
         self.patience = Patience()
@@ -84,7 +85,7 @@ class Scene:
         self.watch = Watch(
             self.hubble,  # type: ignore[arg-type]
             (),
-            HubbleSettings(),
+            self.settings,
             self.continuity,
             self.patience,
             self.counts,
@@ -185,6 +186,31 @@ def test_a_node_that_stays_away_breaks_the_stream_ever_less_often() -> None:
     assert 3 <= len(broken) <= 7
     assert broken[1] - broken[0] >= FIRST_PATIENCE_SECONDS
     assert broken[-1] - broken[-2] > broken[1] - broken[0]
+
+
+@pytest.mark.parametrize(
+    "filters", [{"only": {"namespaces": ["shop"]}}, {"without": {"verdicts": ["FORWARDED"]}}]
+)
+@pytest.mark.parametrize("spoke", [False, True])
+def test_a_node_whose_flows_a_filter_may_hide_is_not_told_to_be_away(
+    filters: dict[str, Any], spoke: bool
+) -> None:
+    scene = Scene("node-a", "node-b", **filters)
+    if spoke:
+        scene.run(30)
+    scene.speaking.discard("node-b")
+    reopened = 0
+    while scene.hubble.now < 1_000:
+        try:
+            scene.run(1_000 - scene.hubble.now)
+        except MissingNodesError as error:
+            scene.told += error.told
+            reopened += 1
+            scene.reopen()
+    assert not scene.told
+    assert all(node.state is NodeState.CONNECTED for node in scene.continuity.nodes.values())
+    # It may be one that the stream lacks.
+    assert 1 <= reopened <= 5
 
 
 def test_a_quiet_node_is_left_in_peace() -> None:

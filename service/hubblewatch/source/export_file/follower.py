@@ -55,7 +55,6 @@ class Follower:
         self._finished: OpenedGeneration | None = None
         self._resumes = place is not None
         self._has_gap = False
-        self._was_idle = False
         self._pace = Pace() if place is None else Pace(place.newest_ns, place.rate, place.node)
         self._reached: tuple[OpenedGeneration, int, int] | None = None
 
@@ -75,14 +74,19 @@ class Follower:
             if opened is None:
                 return None
         try:
-            if self._was_idle and opened.is_other():
+            if not opened.generation.stamp and opened.is_other():
+                # Looked at also while there is more to read: whoever waits for Kafka may be minutes
+                # behind, and what took its place may be longer by then.
                 return self._begin_anew(opened)
             size, batch = opened.read()
         except (OSError, DamagedError) as error:
+            if isinstance(error, OSError) and not opened.generation.stamp:
+                self._let_go(error)
+                return None
             _log.warning("%s cannot be read to its end: %s", opened.generation.path, error)
             self._has_gap = True
             return self._finish(opened)
-        self._was_idle = False
+        self._wait(None)
         if not size:
             return self._at_end(opened)
         self._counts.bytes += size
@@ -137,7 +141,6 @@ class Follower:
         """There is nothing more in ``opened``: wait, or go on to the next generation."""
         if opened.generation.stamp or opened.has_ended:
             return self._finish(opened)
-        self._was_idle = True
         try:
             if opened.is_other():
                 return self._begin_anew(opened)
@@ -175,12 +178,21 @@ class Follower:
         self._has_gap = True
         opened.close()
         self._opened = None
-        self._was_idle = False
         try:
             self._opened = OpenedGeneration(Generation(self.path, ""), self._on_reject)
         except OSError as error:
             self._wait(error)
         return []
+
+    def _let_go(self, error: OSError) -> None:
+        """The present file cannot be read now: open it again later, where its lines were taken to.
+
+        Nothing is missing yet. If it is rotated first, it is one that may be given up.
+        """
+        self.close()
+        self._reached = None
+        self._resumes = self.place is not None
+        self._wait(error)
 
     def _open_next(self) -> OpenedGeneration | None:
         """Open what comes after the finished generation; None if it is not there yet."""
@@ -193,7 +205,6 @@ class Follower:
                     trouble = FileNotFoundError(2, "there is no such file yet")
                     break
                 if opened.generation.stamp or _is_present(opened, self.path, listing):
-                    self._wait(None)
                     self._resumes = self._begins_newest = False
                     return opened
                 opened.close()  # rotated in this moment

@@ -47,8 +47,10 @@ def is_rotated(name: str) -> bool:
 def generations(path: Path) -> list[Generation]:
     """Give all generations of ``path`` that are there, the oldest first; raises OSError.
 
-    Of one that is being compressed that is the plain one, which is whole until it is removed.
+    Of one that is being compressed that is the plain one, which is whole until it is removed. Of a
+    link they are beside the file that it leads to, where the agent renames it.
     """
+    path = Path(os.path.realpath(path))  # Path.resolve raises at a circle of links
     suffix = path.suffix
     stem = path.name.removesuffix(suffix) if suffix else path.name
     form = re.compile(rf"{re.escape(stem)}({_ROTATED}){re.escape(suffix)}(\.gz)?")

@@ -162,7 +162,8 @@ class FollowedFiles:
 
     def look(self, now: float) -> None:
         """Find out which files there are, and which have been away for too long."""
-        for name in self._wanted.all():
+        wanted = self._wanted.all()
+        for name in wanted:
             if name in self._strands:
                 continue
             if len(self._strands) >= MAX_FILES:
@@ -179,7 +180,8 @@ class FollowedFiles:
         for name, strand in list(self._strands.items()):
             if not strand.follower.waits_for:
                 strand.there_at = now
-            elif name not in self._wanted.named and now - strand.there_at > GONE_AFTER_SECONDS:
+            elif name not in wanted and now - strand.there_at > GONE_AFTER_SECONDS:
+                # Else it is there, and cannot be read: its place is not to be forgotten.
                 _log.warning("%s is no longer followed: it is gone", name)
                 strand.follower.close()
                 del self._strands[name]

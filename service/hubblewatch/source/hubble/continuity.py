@@ -70,6 +70,10 @@ class Continuity:
                 node.unproven = False
                 continue
             newest = node.newest_ns
+            if newest > now_ns >= time:
+                # Else nothing would be missed until the time that its clock was ahead to.
+                node.set_back(time)
+                newest = time
             if time > newest:
                 if node.unproven:
                     self._gap(name, node, time, taken)

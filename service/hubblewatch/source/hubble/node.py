@@ -48,6 +48,12 @@ class Node(Struct):
         expected = self.usual_rate * quiet_ns / 1e9
         return quiet_ns <= NEWLY_SILENT_NS and expected >= EXPECTED_FLOWS
 
+    def set_back(self, time_ns: int) -> None:
+        """Its clock was ahead and has been set right: begin anew at ``time_ns``."""
+        self.newest_ns = self.spell_ns = time_ns
+        self.spell_flows = 0
+        self.jumps = Jumps()
+
     def begin_spell(self, time_ns: int) -> None:
         """Begin to take the rate anew."""
         if self.spell_ns:

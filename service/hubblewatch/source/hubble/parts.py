@@ -42,7 +42,7 @@ class Parts(dict[bytes, _Part]):
 def addresses_of(encoded: bytes) -> Addresses:
     """Give the addresses of an ``IP``."""
     ip = _parse_addresses(encoded)
-    return Addresses(ip.source, ip.destination)
+    return Addresses(ip.source, ip.destination, ip.source_xlated)
 
 
 def event_type_of(encoded: bytes) -> EventType:

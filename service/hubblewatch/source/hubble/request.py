@@ -16,8 +16,8 @@ FIELDS = (
     "verdict",
     "drop_reason",
     "drop_reason_desc",
-    "IP.source",
-    "IP.destination",
+    # Whole: a Hubble that does not know source_xlated would refuse the mask for it.
+    "IP",
     # Whole: of paths below a oneof Hubble 1.20 sends what the flow before had.
     "l4",
     "l7",
@@ -36,6 +36,8 @@ FIELDS = (
     ),
     "node_name",
     "event_type",
+    "source_service",
+    "destination_service",
     "trace_observation_point",
     "is_reply",
     "reply",

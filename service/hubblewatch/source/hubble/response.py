@@ -26,6 +26,7 @@ from hubblewatch.flow.schema import (
     Policy,
     Ports,
     Segment,
+    Service,
     Workload,
 )
 from hubblewatch.source.hubble.parts import (
@@ -152,6 +153,8 @@ class ResponseReader:
             [_policy(policy) for policy in egress_denied_by] if egress_denied_by else None,
             [_policy(policy) for policy in ingress_denied_by] if ingress_denied_by else None,
             _aggregate(flow.aggregate) if has("aggregate") else None,
+            _service(flow.source_service) if has("source_service") else None,
+            _service(flow.destination_service) if has("destination_service") else None,
         )
 
     def _endpoint(self, encoded: bytes) -> Endpoint:
@@ -244,6 +247,10 @@ def _layer7(l7: flow_pb2.Layer7) -> Layer7:
 
 def _policy(policy: flow_pb2.Policy) -> Policy:
     return Policy(policy.name, policy.namespace, policy.kind)
+
+
+def _service(service: flow_pb2.Service) -> Service:
+    return Service(service.name, service.namespace)
 
 
 def _aggregate(aggregate: flow_pb2.Aggregate) -> Aggregate:

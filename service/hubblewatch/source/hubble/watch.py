@@ -9,7 +9,7 @@ import grpc
 from msgspec import Struct
 
 from hubblewatch.flow.schema import Line
-from hubblewatch.settings import HubbleSettings
+from hubblewatch.settings import FlowFilterSettings, HubbleSettings
 from hubblewatch.source.hubble.channel import Metadata
 from hubblewatch.source.hubble.continuity import Continuity
 from hubblewatch.source.hubble.counts import NodeState, ReconnectReason, SourceCounts
@@ -66,6 +66,8 @@ class Watch:
         """When Hubble answered last, by the clock handed in."""
         self._metadata = metadata
         self._settings = settings
+        nothing = FlowFilterSettings()
+        self._is_filtered = settings.only != nothing or settings.without != nothing
         self._continuity = continuity
         self._patience = patience
         self._counts = counts
@@ -200,6 +202,7 @@ class Watch:
             NodeState.SILENT: {},
         }
         well = []
+        hidden = []
         listed = set()
         for node in answer.nodes:
             self._counts.server = node.version or self._counts.server
@@ -214,7 +217,12 @@ class Watch:
             elif node.state == relay_pb2.NODE_ERROR:
                 troubled[NodeState.ERROR][name] = "the node does not answer Relay"
             elif self._is_unheard(name, node, came, now, is_behind, self._quiet(name, now_ns)):
-                troubled[NodeState.SILENT][name] = "the node sees flows, but none of them came"
+                if self._is_filtered:
+                    # Perhaps none of them passes: worth a new stream, but nothing to be told.
+                    hidden.append(name)
+                    well.append(name)
+                else:
+                    troubled[NodeState.SILENT][name] = "the node sees flows, but none of them came"
             elif is_met and not self._seen[name].strikes:
                 # Not at the first answer: what the trouble cost has yet to be asked for.
                 well.append(name)
@@ -225,7 +233,8 @@ class Watch:
         told = [line for name in well for line in continuity.regain(name, now_ns)]
         for state, names in troubled.items():
             told += continuity.lose_sight(names, state, now_ns)
-        worth = [name for name in troubled[NodeState.SILENT] if self._patience.is_over(name, now)]
+        unheard = (*troubled[NodeState.SILENT], *hidden)
+        worth = [name for name in unheard if self._patience.is_over(name, now)]
         continuity.owe((*worth, *self._starved), self._opened_ns)
         if worth:
             raise MissingNodesError(ReconnectReason.MISSING_NODE, worth, told)

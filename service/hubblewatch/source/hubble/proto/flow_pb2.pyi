@@ -242,7 +242,7 @@ DROP_PUNT_PROXY: DropReason
 DROP_FRAG_NOT_FOUND_WORLD: DropReason
 
 class Flow(_message.Message):
-    __slots__ = ("time", "verdict", "drop_reason", "IP", "l4", "source", "destination", "node_name", "destination_names", "l7", "reply", "event_type", "trace_observation_point", "drop_reason_desc", "is_reply", "uuid", "egress_denied_by", "ingress_denied_by", "aggregate")
+    __slots__ = ("time", "verdict", "drop_reason", "IP", "l4", "source", "destination", "node_name", "destination_names", "l7", "reply", "event_type", "source_service", "destination_service", "trace_observation_point", "drop_reason_desc", "is_reply", "uuid", "egress_denied_by", "ingress_denied_by", "aggregate")
     TIME_FIELD_NUMBER: _ClassVar[int]
     VERDICT_FIELD_NUMBER: _ClassVar[int]
     DROP_REASON_FIELD_NUMBER: _ClassVar[int]
@@ -255,6 +255,8 @@ class Flow(_message.Message):
     L7_FIELD_NUMBER: _ClassVar[int]
     REPLY_FIELD_NUMBER: _ClassVar[int]
     EVENT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_SERVICE_FIELD_NUMBER: _ClassVar[int]
+    DESTINATION_SERVICE_FIELD_NUMBER: _ClassVar[int]
     TRACE_OBSERVATION_POINT_FIELD_NUMBER: _ClassVar[int]
     DROP_REASON_DESC_FIELD_NUMBER: _ClassVar[int]
     IS_REPLY_FIELD_NUMBER: _ClassVar[int]
@@ -274,6 +276,8 @@ class Flow(_message.Message):
     l7: Layer7
     reply: bool
     event_type: bytes
+    source_service: Service
+    destination_service: Service
     trace_observation_point: TraceObservationPoint
     drop_reason_desc: DropReason
     is_reply: bytes
@@ -281,15 +285,17 @@ class Flow(_message.Message):
     egress_denied_by: _containers.RepeatedCompositeFieldContainer[Policy]
     ingress_denied_by: _containers.RepeatedCompositeFieldContainer[Policy]
     aggregate: Aggregate
-    def __init__(self, time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., verdict: _Optional[_Union[Verdict, str]] = ..., drop_reason: _Optional[int] = ..., IP: _Optional[bytes] = ..., l4: _Optional[_Union[Layer4, _Mapping]] = ..., source: _Optional[bytes] = ..., destination: _Optional[bytes] = ..., node_name: _Optional[str] = ..., destination_names: _Optional[_Iterable[str]] = ..., l7: _Optional[_Union[Layer7, _Mapping]] = ..., reply: _Optional[bool] = ..., event_type: _Optional[bytes] = ..., trace_observation_point: _Optional[_Union[TraceObservationPoint, str]] = ..., drop_reason_desc: _Optional[_Union[DropReason, str]] = ..., is_reply: _Optional[bytes] = ..., uuid: _Optional[str] = ..., egress_denied_by: _Optional[_Iterable[_Union[Policy, _Mapping]]] = ..., ingress_denied_by: _Optional[_Iterable[_Union[Policy, _Mapping]]] = ..., aggregate: _Optional[_Union[Aggregate, _Mapping]] = ...) -> None: ...
+    def __init__(self, time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., verdict: _Optional[_Union[Verdict, str]] = ..., drop_reason: _Optional[int] = ..., IP: _Optional[bytes] = ..., l4: _Optional[_Union[Layer4, _Mapping]] = ..., source: _Optional[bytes] = ..., destination: _Optional[bytes] = ..., node_name: _Optional[str] = ..., destination_names: _Optional[_Iterable[str]] = ..., l7: _Optional[_Union[Layer7, _Mapping]] = ..., reply: _Optional[bool] = ..., event_type: _Optional[bytes] = ..., source_service: _Optional[_Union[Service, _Mapping]] = ..., destination_service: _Optional[_Union[Service, _Mapping]] = ..., trace_observation_point: _Optional[_Union[TraceObservationPoint, str]] = ..., drop_reason_desc: _Optional[_Union[DropReason, str]] = ..., is_reply: _Optional[bytes] = ..., uuid: _Optional[str] = ..., egress_denied_by: _Optional[_Iterable[_Union[Policy, _Mapping]]] = ..., ingress_denied_by: _Optional[_Iterable[_Union[Policy, _Mapping]]] = ..., aggregate: _Optional[_Union[Aggregate, _Mapping]] = ...) -> None: ...
 
 class IP(_message.Message):
-    __slots__ = ("source", "destination")
+    __slots__ = ("source", "destination", "source_xlated")
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     DESTINATION_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_XLATED_FIELD_NUMBER: _ClassVar[int]
     source: str
     destination: str
-    def __init__(self, source: _Optional[str] = ..., destination: _Optional[str] = ...) -> None: ...
+    source_xlated: str
+    def __init__(self, source: _Optional[str] = ..., destination: _Optional[str] = ..., source_xlated: _Optional[str] = ...) -> None: ...
 
 class Layer4(_message.Message):
     __slots__ = ("TCP", "UDP", "ICMPv4", "ICMPv6", "SCTP")
@@ -420,6 +426,14 @@ class CiliumEventType(_message.Message):
     type: int
     sub_type: int
     def __init__(self, type: _Optional[int] = ..., sub_type: _Optional[int] = ...) -> None: ...
+
+class Service(_message.Message):
+    __slots__ = ("name", "namespace")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    namespace: str
+    def __init__(self, name: _Optional[str] = ..., namespace: _Optional[str] = ...) -> None: ...
 
 class Policy(_message.Message):
     __slots__ = ("name", "namespace", "kind")

@@ -36,6 +36,7 @@ from hubblewatch.kafka.router import Router
 from hubblewatch.kafka.topics import TopicNames, topic_names
 from hubblewatch.settings import FollowSettings, Settings
 from hubblewatch.source.export_file.live import FollowedFiles
+from hubblewatch.source.export_file.position import held
 from hubblewatch.source.hubble.live import LiveSource
 from hubblewatch.source.hubble.resumption import Reached
 from hubblewatch.source.hubble.stream import HubbleStream
@@ -177,7 +178,10 @@ class Command:
             raise ConfigurationError(
                 "--follow needs files: name them by --from, or in export.follow.files"
             )
-        if follow.position_file is None:
+        if follow.position_file is not None:
+            # Until this process ends: its last place is written when all else is done.
+            held(follow.position_file)
+        else:
             log.warning("without export.follow.position_file nothing is remembered over a restart")
         return FollowedFiles(follow, self._rejects.take)
 

@@ -1,10 +1,12 @@
 import subprocess
 import sys
+from types import ModuleType
 
 import pytest
 import typer
 
 from hubblewatch import __version__
+from hubblewatch.__main__ import run
 from hubblewatch.cli import app, main
 from hubblewatch.cli.exit_code import ExitCode
 from hubblewatch.errors import ConfigurationError, HubblewatchError
@@ -139,3 +141,16 @@ sys.exit(f"imported by --help: {sorted(heavy)}" if heavy else 0)
     )
 
     assert (shown.returncode, shown.stderr) == (0, "")
+
+
+class Interrupted(ModuleType):
+    """A module whose loading Ctrl-C met."""
+
+    def __getattr__(self, name):
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_while_the_command_loads_leaves_no_traceback(monkeypatch):
+    monkeypatch.setitem(sys.modules, "hubblewatch.cli", Interrupted("hubblewatch.cli"))
+
+    assert run() == ExitCode.INTERRUPTED

@@ -114,6 +114,19 @@ def test_json_keeps_damage_and_rejects_off_standard_output(tmp_path, capsys):
     printed = capsys.readouterr()
     assert printed.out == ""
     assert "its gzip data ends early" in printed.err
+    assert "lines that could not be used: malformed 1" in printed.err
+
+
+@pytest.mark.parametrize("option", ["--quiet", "--json"])
+def test_what_is_no_recording_is_told_and_fails_also_where_nothing_is_reported(
+    tmp_path, capsys, option
+):
+    path = tmp_path / "other.jsonl"
+    path.write_bytes(b'{"message": "of another tool"}\n' * 20)
+
+    assert main(["replay", str(path), option, "--fail-on", "info"]) == ExitCode.FAILED
+
+    assert "none of the 20 lines was a flow (unknown 20)" in capsys.readouterr().err
 
 
 def test_the_same_recording_gives_the_same_records(burst_file, capsys):

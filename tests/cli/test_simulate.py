@@ -50,8 +50,22 @@ def test_wrong_use_stops_before_anything_is_written(tmp_path: Path, wrong: tuple
     assert not out.exists()
 
 
-def test_a_file_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
-    assert main([*SHORT, "--out", str(tmp_path / "missing" / "flows.jsonl")]) == 1
+@pytest.mark.parametrize("option", ["--out", "--truth"])
+def test_a_file_that_cannot_be_written_is_named_and_wrong_use(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    place = str(tmp_path / "absent" / "x.jsonl")
+    assert main([*SHORT, "--out", str(tmp_path / "flows.jsonl"), option, place]) == 2
+    assert f"cannot write {place}: No such file or directory; name a" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--out", "--truth"])
+def test_a_full_disk_ends_it_with_1(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    out = str(tmp_path / "flows.jsonl")
+    assert main([*SHORT, "--out", out, option, "/dev/full"]) == 1
+    assert "No space left on device" in capsys.readouterr().err
 
 
 def test_scenarios_are_listed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -125,3 +125,21 @@ def test_files_of_the_settings_are_followed(tmp_path: Path) -> None:
     )
     with pytest.raises(ConfigurationError, match="no position file"):
         Command(Settings(export=ExportSettings(follow=follow)), [], Wishes(follows=True))
+
+
+def test_a_position_file_is_for_one_exporter_alone(tmp_path: Path) -> None:
+    follow = FollowSettings(
+        files=(str(tmp_path / "events.log"),), position_file=tmp_path / "position"
+    )
+    settings = Settings(export=ExportSettings(follow=follow))
+    Command(settings, [], Wishes(follows=True))
+    with pytest.raises(ConfigurationError, match=r"position is in use by another exporter"):
+        Command(settings, [], Wishes(follows=True))
+
+
+def test_a_position_file_in_no_directory_is_refused(tmp_path: Path) -> None:
+    follow = FollowSettings(
+        files=(str(tmp_path / "events.log"),), position_file=tmp_path / "none" / "position"
+    )
+    with pytest.raises(ConfigurationError, match="must be there and writable"):
+        Command(Settings(export=ExportSettings(follow=follow)), [], Wishes(follows=True))

@@ -200,6 +200,15 @@ def test_an_address_that_cannot_be_is_a_configuration_error(host: str, number: i
         Server(Service().answers, host, number)
 
 
+def test_an_address_of_another_machine_is_refused_in_words_with_the_remedy() -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        Server(Service().answers, "192.0.2.1", 0)
+    assert str(refused.value) == (
+        "cannot serve HTTP on 192.0.2.1:0: Cannot assign requested address; take a name or address "
+        "of this machine (serve.host)"
+    )
+
+
 def test_after_stop_the_port_is_free_again() -> None:
     first = Server(Service().answers, "127.0.0.1", 0)
     first.start()

@@ -1,6 +1,9 @@
+from pathlib import Path
+
 import pytest
 from pydantic import Field, SecretStr, ValidationError, field_validator
 
+from hubblewatch.settings import Settings
 from hubblewatch.settings.block import SettingsBlock
 from hubblewatch.settings.complaint import MAX_SHOWN_CHARACTERS, complaints
 
@@ -75,3 +78,23 @@ def test_a_block_set_as_json_is_named_by_its_variable():
     [line] = complain({"address": "long"}, {"HUBBLEWATCH_ADDRESS": "long"})
 
     assert "(from HUBBLEWATCH_ADDRESS)" in line
+
+
+def test_what_is_wrong_with_a_block_is_told_by_what_was_set_in_it():
+    variables = {"HUBBLEWATCH_KAFKA__SECURITY__PROTOCOL": "SASL_SSL"}
+    with pytest.raises(ValidationError) as stopped:
+        Settings.model_validate({"kafka": {"security": {"protocol": "SASL_SSL"}}})
+
+    [line] = complaints(stopped.value, Settings, None, variables)
+    assert "kafka.security (from HUBBLEWATCH_KAFKA__SECURITY__PROTOCOL)" in line
+    assert line.endswith("protocol SASL_SSL needs a username")
+    [line] = complaints(stopped.value, Settings, Path("a.yaml"), variables)
+    assert "(in a.yaml and from HUBBLEWATCH_KAFKA__SECURITY__PROTOCOL)" in line
+
+
+def test_what_a_text_must_be_is_told_like_any_other_value():
+    with pytest.raises(ValidationError) as stopped:
+        Settings.model_validate({"cluster": "", "kafka": {"topic_prefix": "a b"}})
+
+    told = list(complaints(stopped.value, Settings, None, {}))
+    assert all(": must " in line for line in told)

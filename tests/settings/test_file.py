@@ -38,7 +38,8 @@ def test_unknown_names_are_left_as_they_were_written(settings_file):
 
 def test_a_missing_file_is_named():
     assert complaint(Path("/nowhere/h.yaml")) == (
-        "cannot read the settings file /nowhere/h.yaml: No such file or directory; check --config"
+        "cannot read the settings file /nowhere/h.yaml: No such file or directory; check "
+        "--config, or HUBBLEWATCH_CONFIG"
     )
 
 

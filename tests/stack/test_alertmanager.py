@@ -171,6 +171,12 @@ def test_a_cause_hides_its_effects(alertmanager: Alertmanager) -> None:
     )
 
 
+def test_a_cluster_without_workers_hides_no_other_cluster(alertmanager: Alertmanager) -> None:
+    absent = {"alertname": "HubblewatchAbsent", "severity": "critical", "cluster": "east"}
+    down = {"alertname": "HubblewatchTargetDown", "severity": "warning", "cluster": "east"}
+    assert held_back(alertmanager, absent, down, {**down, "cluster": "west"}, expected={1}) == {1}
+
+
 def test_hubble_or_kafka_away_hides_what_comes_of_it_at_that_exporter(
     alertmanager: Alertmanager,
 ) -> None:

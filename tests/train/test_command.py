@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
 
 from hubblewatch.cli import main
+from hubblewatch.cli.exit_code import ExitCode
 from hubblewatch.model.manifest import CARD_FILE
 from hubblewatch.model.store import load_model, read_manifest
 from hubblewatch.train import make
@@ -71,3 +73,32 @@ def test_a_wrong_order_is_refused(
 ) -> None:
     assert main(["train", "--out", str(tmp_path / "out"), *arguments]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_damaged_recording_is_trained_on_told_and_exits_with_1(
+    tmp_path: Path, few_windows: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = tmp_path / "whole.jsonl"
+    simulate = ["simulate", "--seed", "34", "--minutes", "45", "--rate", "2"]
+    assert main([*simulate, "--out", str(whole)]) == 0
+    packed = gzip.compress(b"no json\n" + whole.read_bytes())
+    cut = tmp_path / "cut.jsonl.gz"
+    cut.write_bytes(packed[: len(packed) * 9 // 10])
+    out = tmp_path / "model"
+    assert main(["train", "--out", str(out), str(cut), "--quiet"]) == ExitCode.FAILED
+    told = capsys.readouterr().err
+    assert "cut.jsonl.gz was read up to line" in told
+    assert told.count("\n") == 1
+    assert load_model(out).name == "model"
+
+
+def test_damage_is_told_where_it_leaves_too_little_to_train_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cut = tmp_path / "cut.jsonl.gz"
+    cut.write_bytes(gzip.compress(b"no json\n")[:-2])
+    assert main(["train", "--out", str(tmp_path / "model"), str(cut)]) == ExitCode.FAILED
+    told = capsys.readouterr().err
+    assert "its gzip data ends early" in told
+    assert "lines that could not be used: malformed 1" in told
+    assert "too little to train on" in told

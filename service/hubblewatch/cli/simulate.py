@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from hubblewatch.cli.exit_code import ExitCode
+from hubblewatch.errors import ConfigurationError
 from hubblewatch.simulate.settings import DEFAULT_START, Aggregation, Size, Vantage
 
 
@@ -86,8 +87,11 @@ def simulate(
         raise typer.Exit(ExitCode.WRONG_USE) from error
     try:
         writer.write_simulation(config, out, truth)
-    except BrokenPipeError:
-        raise
     except OSError as error:
-        typer.echo(f"hubblewatch simulate: cannot write: {error}", err=True)
-        raise typer.Exit(ExitCode.FAILED) from error
+        if error.filename is None:
+            # Of a file that is open already, such as a full disk: the same for all commands.
+            raise
+        raise ConfigurationError(
+            f"cannot write {error.filename}: {error.strerror}; name a file in a directory that "
+            "exists and may be written to"
+        ) from None

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from hubblewatch.cli.exit_code import ExitCode
 from hubblewatch.cli.options import ConfigOption
 
 
@@ -68,7 +69,7 @@ def train(
     from hubblewatch.settings import load_settings
     from hubblewatch.train.command import TrainingOrder, train_model
 
-    train_model(
+    training = train_model(
         TrainingOrder(
             out=out,
             files=tuple(files or ()),
@@ -84,3 +85,5 @@ def train(
         ),
         load_settings(config),
     )
+    if training.is_damaged:
+        raise typer.Exit(ExitCode.FAILED)

@@ -19,6 +19,7 @@ from hubblewatch.model.store import load_model, shipped_model
 from hubblewatch.replay.rejects import Rejects
 from hubblewatch.settings import Settings
 from hubblewatch.simulate import SimulationConfig, Truth
+from hubblewatch.source.damage import damage_of, tell_damage
 from hubblewatch.source.merge import in_time_order
 from hubblewatch.source.recordings import Recording
 from hubblewatch.train.gather import simulated_batches
@@ -77,13 +78,10 @@ def evaluate(order: EvaluationOrder, settings: Settings) -> Evaluation:
     print_to = Console(highlight=False, soft_wrap=True)
     print_to.print(as_markdown(verdicts, model.label), markup=False)
     if rejects.total:
-        by = ", ".join(f"{reason} {count:,}" for reason, count in rejects.counts.items())
-        console.print(f"lines that could not be used: {by}", markup=False)
-    damages = [recording.damage for recording in recordings if recording.damage]
-    errors = Console(stderr=True, highlight=False, soft_wrap=True)
-    for damage in damages:
-        errors.print(f"hubblewatch: {damage}", markup=False)
-    return Evaluation(verdicts, bool(damages))
+        console.print(f"lines that could not be used: {rejects.described}", markup=False)
+    damage = damage_of(recordings)
+    tell_damage(damage)
+    return Evaluation(verdicts, bool(damage))
 
 
 def _runs(

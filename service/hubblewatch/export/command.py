@@ -35,7 +35,9 @@ from hubblewatch.kafka.pulse import PulseSettings
 from hubblewatch.kafka.router import Router
 from hubblewatch.kafka.topics import TopicNames, topic_names
 from hubblewatch.settings import FollowSettings, Settings
+from hubblewatch.source.damage import damage_of, tell_damage
 from hubblewatch.source.export_file.live import FollowedFiles
+from hubblewatch.source.export_file.position import held
 from hubblewatch.source.hubble.live import LiveSource
 from hubblewatch.source.hubble.resumption import Reached
 from hubblewatch.source.hubble.stream import HubbleStream
@@ -91,9 +93,8 @@ class Command:
         """Export all there is, or until a signal, which is a live export's orderly end."""
         with rarely_collected():
             is_whole = _run(self._export())
-        damage = [recording.damage for recording in self._recordings if recording.damage]
-        for one in damage:
-            self._errors.print(f"hubblewatch: {one}", markup=False, highlight=False, soft_wrap=True)
+        damage = damage_of(self._recordings)
+        tell_damage(damage)
         return Outcome(not is_whole and not self._is_live, bool(damage))
 
     async def _export(self) -> bool:
@@ -177,7 +178,10 @@ class Command:
             raise ConfigurationError(
                 "--follow needs files: name them by --from, or in export.follow.files"
             )
-        if follow.position_file is None:
+        if follow.position_file is not None:
+            # Until this process ends: its last place is written when all else is done.
+            held(follow.position_file)
+        else:
             log.warning("without export.follow.position_file nothing is remembered over a restart")
         return FollowedFiles(follow, self._rejects.take)
 

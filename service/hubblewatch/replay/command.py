@@ -25,6 +25,7 @@ from hubblewatch.replay.serving import ServedReplay
 from hubblewatch.replay.summary import Summary
 from hubblewatch.replay.writers import AlertWriter, WindowsWriter
 from hubblewatch.settings import Settings
+from hubblewatch.source.damage import tell_damage
 from hubblewatch.source.recordings import STANDARD_INPUT, open_recordings
 
 STANDARD_OUTPUT = "-"
@@ -104,7 +105,7 @@ class Command:
             if served is not None and not is_interrupted:
                 errors.print("still serving; Ctrl-C ends", highlight=False)
                 _wait(interruption)
-        is_damaged = any(one.damage for one in passes)
+        is_damaged = any(one.damage or one.is_without_flows for one in passes)
         return Outcome(is_interrupted, is_damaged, summary.incidents.worst)
 
     def _report(self, replay: Replay, summary: Summary, errors: Console) -> None:
@@ -112,7 +113,18 @@ class Command:
             takes_output = self._wishes.windows == STANDARD_OUTPUT
             print_report(errors if takes_output else Console(), replay, summary)
             return
-        _tell(replay.damage, errors)
+        tell_damage(replay.damage)
+        if replay.is_without_flows:
+            errors.print(
+                f"hubblewatch: none of the {replay.lines} lines was a flow "
+                f"({replay.rejects.described}); is that a recording of Hubble?",
+                markup=False, highlight=False, soft_wrap=True,
+            )  # fmt: skip
+        elif replay.rejects.total and not self._wishes.quiet:
+            errors.print(
+                f"lines that could not be used: {replay.rejects.described}",
+                highlight=False, soft_wrap=True,
+            )  # fmt: skip
 
     def _other_settings(self) -> Settings | None:
         if self._wishes.compare is None:
@@ -136,7 +148,7 @@ class Command:
         second = Replay(other, open_recordings(self._files))
         compared = Summary()
         second.run([compared], interruption)
-        _tell([damage for damage in second.damage if damage not in replay.damage], errors)
+        tell_damage(damage for damage in second.damage if damage not in replay.damage)
         if second.is_interrupted:
             errors.print("interrupted: nothing was compared", highlight=False)
             return second
@@ -184,11 +196,6 @@ def with_model(settings: Settings, directory: Path) -> Settings:
     wanted = settings.model.model_copy(update={"path": directory, "enabled": True})
     load_model(directory, alerts_per_day=wanted.alerts_per_day)
     return settings.model_copy(update={"model": wanted})
-
-
-def _tell(damages: list[str], errors: Console) -> None:
-    for damage in damages:
-        errors.print(f"hubblewatch: {damage}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _label(replay: Replay) -> str:

@@ -20,6 +20,11 @@ class Rejects:
         """Refused lines of all reasons."""
         return sum(self.counts.values())
 
+    @property
+    def described(self) -> str:
+        """Refused lines by reason, such as ``malformed 1, time 12``."""
+        return ", ".join(f"{reason} {count:,}" for reason, count in self.counts.items())
+
     def take(self, reject: Reject) -> None:
         """Count a refused line."""
         self.counts[reject.reason] = self.counts.get(reject.reason, 0) + 1

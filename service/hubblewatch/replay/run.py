@@ -13,6 +13,7 @@ from hubblewatch.pipeline import Closed
 from hubblewatch.replay.interruption import Interruption
 from hubblewatch.replay.rejects import Rejects
 from hubblewatch.settings import Settings
+from hubblewatch.source.damage import damage_of
 from hubblewatch.source.merge import in_time_order
 from hubblewatch.source.recordings import Recording
 
@@ -58,7 +59,12 @@ class Replay:
     @property
     def damage(self) -> list[str]:
         """Why recordings could not be read to their end."""
-        return [recording.damage for recording in self.recordings if recording.damage]
+        return damage_of(self.recordings)
+
+    @property
+    def is_without_flows(self) -> bool:
+        """Whether lines were refused and none was a flow: that is hardly a recording."""
+        return bool(self.rejects.total) and not self.pipeline.counts.flows
 
     def run(
         self,

@@ -157,10 +157,15 @@ def _refusal(host: str, port: int, refused: Exception) -> HubblewatchError:
     place = f"{host}:{port}"
     if isinstance(refused, OSError) and refused.errno == errno.EADDRINUSE:
         return HubblewatchError(
-            f"cannot serve HTTP on {place}: the port is in use; stop what uses it or set another"
+            f"cannot serve HTTP on {place}: the port is in use; stop what uses it, or set another "
+            "(serve.port)"
         )
     if isinstance(refused, OSError) and refused.errno in (errno.EACCES, errno.EPERM):
         return HubblewatchError(
             f"cannot serve HTTP on {place}: not permitted; ports below 1024 need a privilege"
         )
-    return ConfigurationError(f"cannot serve HTTP on {place}: {refused}")
+    # Where there is a number for it, Python's text begins with that.
+    why = (refused.strerror if isinstance(refused, OSError) else None) or refused
+    return ConfigurationError(
+        f"cannot serve HTTP on {place}: {why}; take a name or address of this machine (serve.host)"
+    )

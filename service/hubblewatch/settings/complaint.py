@@ -43,7 +43,12 @@ def _origin(path: Sequence[str | int], config: Path | None, variables: Mapping[s
         variable = given.get(variable_of(path[:length]))
         if variable is not None:
             return f"from {variable}"
-    return f"in {config}" if config is not None else "by default"
+    # What is wrong about a block as a whole comes of what was set in it.
+    block = f"{variable_of(path)}__"
+    within = [variable for name, variable in sorted(given.items()) if name.startswith(block)]
+    origins = [] if config is None else [f"in {config}"]
+    origins += [f"from {', '.join(within)}"] if within else []
+    return " and ".join(origins) or "by default"
 
 
 def _nearest(path: Sequence[str | int], model: type[BaseModel]) -> str:
@@ -72,4 +77,4 @@ def _remedy(kind: str, message: str) -> str:
     if kind in ("model_type", "dict_type", "model_attributes_type"):
         return "must be a block of 'name: value' lines"
     message = message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    return re.sub(r"^Input should be ", "must be ", message)
+    return re.sub(r"^(Input|String) should ", "must ", message)

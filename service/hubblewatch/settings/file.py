@@ -24,11 +24,13 @@ def read_settings_file(path: Path, model: type[BaseModel]) -> dict[str, Any]:
             content = opened.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise ConfigurationError(
-            f"cannot read the settings file {path}: {error.strerror}; check --config"
+            f"cannot read the settings file {path}: {error.strerror}; check "
+            "--config, or HUBBLEWATCH_CONFIG"
         ) from None
     if len(content) > MAX_FILE_BYTES:
         raise ConfigurationError(
-            f"the settings file {path} is larger than {MAX_FILE_BYTES} bytes; check --config"
+            f"the settings file {path} is larger than {MAX_FILE_BYTES} bytes; check "
+            "--config, or HUBBLEWATCH_CONFIG"
         )
     try:
         values = yaml.load(content, Loader=_UniqueKeyLoader)  # noqa: S506 # a SafeLoader

@@ -11,6 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from multiprocessing import get_context, parent_process
 from pathlib import Path
+from typing import NamedTuple
 
 from msgspec import Struct
 from rich.console import Console
@@ -25,9 +26,11 @@ from rich.progress import (
 from hubblewatch.errors import ConfigurationError
 from hubblewatch.model.manifest import CARD_FILE
 from hubblewatch.model.store import save_model
+from hubblewatch.replay.rejects import Rejects
 from hubblewatch.settings import Settings
 from hubblewatch.simulate import SimulationConfig
-from hubblewatch.source.recordings import open_recordings
+from hubblewatch.source.damage import damage_of, tell_damage
+from hubblewatch.source.recordings import Recording, open_recordings
 from hubblewatch.train.card import PLOT_FILE, model_card, score_plot
 from hubblewatch.train.gather import Gathered, gather_recordings, gather_simulated, split_by_time
 from hubblewatch.train.make import Made, make_model
@@ -52,7 +55,14 @@ class TrainingOrder(Struct, frozen=True):
     quiet: bool = False
 
 
-def train_model(order: TrainingOrder, settings: Settings) -> Made:
+class Training(NamedTuple):
+    """What came of it; ``is_damaged`` if a recording could not be read to its end."""
+
+    made: Made
+    is_damaged: bool
+
+
+def train_model(order: TrainingOrder, settings: Settings) -> Training:
     """Train as ordered and write the model.
 
     Raises ConfigurationError for a wrong order, TrainingError where there is too little to learn.
@@ -71,6 +81,7 @@ def train_model(order: TrainingOrder, settings: Settings) -> Made:
         order.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigurationError(f"cannot write --out {order.out}: {error.strerror}") from None
+    recordings: list[Recording] = []
     if order.recipe is not None:
         made = _from_recipe(order, read_recipe(order.recipe), settings, console)
         command = f"hubblewatch train --out {_shown(order.out)} --simulate {_shown(order.recipe)}"
@@ -80,7 +91,8 @@ def train_model(order: TrainingOrder, settings: Settings) -> Made:
         options = "".join(f" {option} {text}" for option, text in bounds if text)
         command = f"hubblewatch train --out {_shown(order.out)} --from-topic{options}"
     else:
-        made = _from_recordings(order, settings, console)
+        recordings = open_recordings(list(order.files))
+        made = _from_recordings(order, recordings, settings, console)
         names = " ".join(_shown(Path(file)) for file in order.files)
         command = f"hubblewatch train --out {_shown(order.out)} {names}"
     others = {CARD_FILE: model_card(made, command), PLOT_FILE: score_plot(made)}
@@ -89,7 +101,7 @@ def train_model(order: TrainingOrder, settings: Settings) -> Made:
     except OSError as error:
         raise ConfigurationError(f"cannot write {order.out}: {error.strerror}") from None
     _tell(made, order.out, console)
-    return made
+    return Training(made, bool(damage_of(recordings)))
 
 
 def _from_recipe(
@@ -146,13 +158,15 @@ def _end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _from_recordings(order: TrainingOrder, settings: Settings, console: Console) -> Made:
-    recordings = open_recordings(list(order.files))
+def _from_recordings(
+    order: TrainingOrder, recordings: list[Recording], settings: Settings, console: Console
+) -> Made:
     console.print(f"reading {len(recordings)} recordings")
-    gathered = gather_recordings(recordings, settings)
-    damage = [recording.damage for recording in recordings if recording.damage]
-    for text in damage:
-        console.print(f"hubblewatch: {text}", markup=False)
+    rejects = Rejects()
+    gathered = gather_recordings(recordings, settings, rejects.take)
+    if rejects.total:
+        console.print(f"lines that could not be used: {rejects.described}", markup=False)
+    tell_damage(damage_of(recordings))
     return _split_and_made(order, gathered)
 
 

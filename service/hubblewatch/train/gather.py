@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 import numpy as np
@@ -12,6 +12,7 @@ from msgspec import Struct
 from hubblewatch.assemble import pipeline_settings
 from hubblewatch.detectors.registry import PARENTS, build_detectors
 from hubblewatch.flow.decode import decode_lines
+from hubblewatch.flow.reject import Reject
 from hubblewatch.flow.schema import Line
 from hubblewatch.flow.timestamp import format_seconds
 from hubblewatch.model.matrix import Flags
@@ -87,9 +88,11 @@ def gather_simulated(config: SimulationConfig, settings: Settings) -> Gathered:
     return Gathered(source, rows, attacked, began, collector.spans, collector.left_out)
 
 
-def gather_recordings(recordings: list[Recording], settings: Settings) -> Gathered:
+def gather_recordings(
+    recordings: list[Recording], settings: Settings, on_reject: Callable[[Reject], None]
+) -> Gathered:
     """Collect what the forest would see of recordings, merged by time."""
-    batches = (list(batch) for batch in in_time_order(recordings, lambda _: None))
+    batches = (list(batch) for batch in in_time_order(recordings, on_reject))
     collector = _collect(batches, settings)
     rows = collector.rows()
     nothing = np.zeros(len(rows.values), dtype=bool)

@@ -152,7 +152,9 @@ class StateFile:
 
     def _unusable(self, error: sqlite3.Error) -> ConfigurationError:
         if "locked" in str(error):
-            return ConfigurationError(f"--state {self.path} is in use by another process")
+            return ConfigurationError(
+                f"--state {self.path} is in use by another process; each needs its own"
+            )
         return ConfigurationError(
             f"--state {self.path} cannot be used: {error}; name another file, or move this one "
             "away to begin without a memory"

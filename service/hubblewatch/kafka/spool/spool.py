@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 from collections import Counter, deque
@@ -18,6 +17,7 @@ from hubblewatch.errors import ConfigurationError
 from hubblewatch.kafka.spool.losses import Losses
 from hubblewatch.kafka.spool.record import DamagedFrameError, SpoolRecord
 from hubblewatch.kafka.spool.segment import SUFFIX, Segment
+from hubblewatch.lock_file import locked
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ class Spool:
         self._read: deque[Segment] = deque()
         """Of each record that was read and is not released, its segment."""
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._lock = _locked(directory)
+        self._lock = _held(directory)
         try:
             self._find()
         except OSError:
@@ -310,16 +310,10 @@ class Spool:
         counts.envelopes = sum(x.unread + x.unreleased for x in self._segments)
 
 
-def _locked(directory: Path) -> int:
-    lock = os.open(directory / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+def _held(directory: Path) -> int:
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return locked(directory / LOCK_FILE)
     except BlockingIOError:
-        os.close(lock)
         raise ConfigurationError(
             f"export.spool.directory {directory} is in use by another exporter; each needs its own"
         ) from None
-    except OSError:
-        os.close(lock)
-        raise
-    return lock

@@ -96,7 +96,7 @@ def _why_incomplete(replay: Replay, summary: Summary) -> Iterator[str]:
 
 
 def _nothing(replay: Replay) -> Iterator[Step]:
-    if replay.rejects.total:
+    if replay.is_without_flows:
         yield _line("None of the lines was a flow. A recording is made with:")
     else:
         yield _line("The recording holds no flows. One is made with:")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +9,9 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from hubblewatch.atomic_file import write_atomically
 from hubblewatch.errors import ConfigurationError
+from hubblewatch.lock_file import locked
 from hubblewatch.source.export_file.generation import Head
 
 VERSION = 1
@@ -81,10 +82,7 @@ class PositionFile:
         try:
             self.write(self.read(), 0)
         except OSError as error:
-            raise ConfigurationError(
-                f"cannot write the position file {self._path}: {error.strerror}; its directory "
-                "must be there and writable"
-            ) from None
+            raise _not_writable(self._path, error) from None
 
     def write(self, position: Position, number: int) -> None:
         """Put ``position`` in place of what is there, unless a later ``number`` has been written.
@@ -95,21 +93,30 @@ class PositionFile:
         with self._lock:
             if number < self._written:
                 return
-            beside = self._path.with_name(f".{self._path.name}.new")
-            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(self._path)
-            _sync_directory(self._path.parent)
+            write_atomically(self._path, content)
             self._written = number
 
 
-def _sync_directory(path: Path) -> None:
-    """Let the new name outlast the machine's going down."""
-    directory = os.open(path, os.O_RDONLY)
+def held(path: Path) -> int:
+    """Keep other processes from the position file ``path`` until the descriptor given is closed.
+
+    Two that write one would each put their own place over the other's, and a restart would begin
+    too early or too late. Raises ConfigurationError where another has it.
+    """
     try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+        # Not the file itself: each write puts another in its place.
+        return locked(path.with_name(f".{path.name}.lock"))
+    except BlockingIOError:
+        raise ConfigurationError(
+            f"the position file {path} is in use by another exporter; each needs its own "
+            "(export.follow.position_file)"
+        ) from None
+    except OSError as error:
+        raise _not_writable(path, error) from None
+
+
+def _not_writable(path: Path, error: OSError) -> ConfigurationError:
+    return ConfigurationError(
+        f"cannot write the position file {path}: {error.strerror}; its directory must be there "
+        "and writable"
+    )

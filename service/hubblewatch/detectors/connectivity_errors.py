@@ -139,9 +139,7 @@ class ConnectivityErrors:
         share = failures / max(connections, failures)
         usual = 0.0 if estimate.state is BaselineState.COLD else estimate.usual
         low, high = estimate.quantile_range() if estimate.count else (0.0, 1.0)
-        peers, evidence, unnamed = shown_evidence(window, "failed")
-        if not evidence.edges:
-            peers, evidence, unnamed = shown_evidence(window, "dropped")
+        peers, evidence, unnamed = shown_evidence(window, "broken")
         critical = share >= settings.critical_share and failures >= settings.critical_failures
         kinds = [
             text

@@ -121,7 +121,8 @@ def shown_evidence(
     ports than those that are.
 
     ``outcome`` is a field of EdgeCounts: attempts, denied, audited, dropped or failed; or
-    unsuccessful, which is denied, dropped and failed together. ``keep`` chooses edges.
+    unsuccessful, which is denied, dropped and failed together; or broken, which is the same without
+    denied. ``keep`` chooses edges.
     """
     edges = sorted(
         (
@@ -174,6 +175,8 @@ def with_earlier(
 
 
 def _count_of(counts: EdgeCounts, outcome: str) -> int:
+    if outcome == "broken":
+        return counts.dropped + counts.failed
     if outcome == "unsuccessful":
         return counts.denied + counts.dropped + counts.failed
     return int(getattr(counts, outcome))

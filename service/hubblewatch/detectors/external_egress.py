@@ -98,9 +98,13 @@ class ExternalEgress:
             case = None if known is None else self._judge(past, closing.number, known)
             if case is None:
                 continue
-            known_to = memory.subjects.is_known_to_neighbour
-            edges = [edge for new in case.news for edge in found.get(new.name, ())]
-            if edges and all(known_to(window.subject, str(edge), closing.number) for edge in edges):
+            edges = [str(edge) for new in case.news for edge in found.get(new.name, ())]
+            if edges and all(
+                memory.subjects.is_known_to_neighbour(window.subject, edge, first)
+                for edge in edges
+                # Two that begin together do not vouch for each other.
+                for first in [past.edges[edge].first if edge in past.edges else closing.number]
+            ):
                 case.severity = Severity.INFO
             if case.severity is not Severity.INFO:
                 note_told(past, self.name, closing.number)

@@ -153,3 +153,11 @@ def test_peers_behind_drops_are_named_beside_those_that_refuse(stream: Stream) -
         ("ledger", 50),
         ("legacy", 1),
     ]
+
+
+def test_a_finding_says_that_its_end_needs_all_nodes(stream: Stream) -> None:
+    stream.repeat(60)
+    minute(stream, 15)
+    (finding,) = minute(stream, 15)
+    assert finding.needs_all_nodes
+    assert minute(stream, 15, completeness=seen(0.95, ["node-1"])) == []

@@ -178,4 +178,5 @@ class ConnectivityErrors:
             unnamed=unnamed,
             pods=sorted(window.pods),
             baseline=str(estimate.state),
+            needs_all_nodes=True,
         )

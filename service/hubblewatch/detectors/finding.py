@@ -99,6 +99,8 @@ class Finding(Struct, frozen=True):
     """The model that judged, where one did."""
     shadow: bool = False
     """Only on trial: recorded, never paged."""
+    needs_all_nodes: bool = False
+    """The detector does not look while a node is silent: such a window does not show the end."""
 
     @property
     def ratio(self) -> float:

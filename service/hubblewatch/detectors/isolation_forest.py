@@ -174,6 +174,7 @@ class IsolationForest:
             baseline=str(past.state),
             model=model.label,
             shadow=model.shadow,
+            needs_all_nodes=True,
         )
 
 

@@ -30,6 +30,7 @@ from hubblewatch.detectors.finding import (
     Finding,
     Reason,
     Severity,
+    seconds_before,
     shown_evidence,
     with_earlier,
 )
@@ -181,4 +182,5 @@ class ExternalEgress:
             unnamed=unnamed,
             pods=sorted(window.pods),
             baseline=str(past.state),
+            earlier_seconds=seconds_before(window, case.windows),
         )

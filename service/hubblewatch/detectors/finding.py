@@ -8,6 +8,7 @@ from enum import StrEnum
 from msgspec import Struct, field
 
 from hubblewatch.window.closed import INBOUND, ClosedWindow, EdgeCounts, EdgeKey, Subject
+from hubblewatch.window.closing import Closing
 
 RESOLVE_AFTER_WINDOWS = 5
 """Quiet windows of a complete stream that end an incident; a later finding is another one."""
@@ -99,6 +100,8 @@ class Finding(Struct, frozen=True):
     """The model that judged, where one did."""
     shadow: bool = False
     """Only on trial: recorded, never paged."""
+    earlier_seconds: int = 0
+    """For so long before the window it is about earlier ones, too: its command shows them."""
     needs_all_nodes: bool = False
     """The detector does not look while a node is silent: such a window does not show the end."""
 
@@ -106,6 +109,11 @@ class Finding(Struct, frozen=True):
     def ratio(self) -> float:
         """Observed over expected; expected counts as at least one."""
         return self.observed / max(self.expected, 1.0)
+
+
+def seconds_before(window: ClosedWindow | Closing, windows: int) -> int:
+    """Give how long before a window the first of ``windows``, itself the last, begins."""
+    return (window.end - window.start) * (windows - 1)
 
 
 MAX_SHOWN = 10

@@ -73,7 +73,7 @@ def _rows(made: Sequence[Row]) -> str:
         precision = f"{row.right / alerts:.2f}" if alerts and row.is_attack else ""
         lines.append(
             f"| `{row.name}` | {row.intensity:g} | "
-            f"{f'{len(delays)}/{row.recordings}' if row.is_attack else ''} | "
+            f"{f'{len(delays)}/{row.attacks}' if row.is_attack else ''} | "
             f"{windows if row.is_attack else ''} | {precision} | {row.false_rate:.1f} "
             f"({min(row.false_rates):.0f} to {max(row.false_rates):.0f}) |"
         )

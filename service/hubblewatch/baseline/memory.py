@@ -28,7 +28,8 @@ from hubblewatch.baseline.week import EVERY_WINDOWS, Week, first_hour, hour_of, 
 from hubblewatch.window.closed import ClosedWindow, EdgeCounts, EdgeKey, Subject
 from hubblewatch.window.closing import Closing
 
-SUBJECT_EXPIRES_AFTER_WINDOWS = 7 * 24 * 60
+SUBJECT_EXPIRES_AFTER_SECONDS = 7 * 86_400
+"""However long windows are: what runs once a week has a past when it comes again."""
 MAX_SUBJECTS = 50_000
 """Subjects remembered; beyond, those not seen for the longest make room."""
 
@@ -186,7 +187,7 @@ class Memory:
             self.stream.nodes.learn(closing.events)
         self.stream.closings += 1
         if self.stream.closings % 60 == 0:
-            self._expire(number)
+            self._expire(number, closing.end - closing.start)
 
     def _learn_hour(
         self,
@@ -221,8 +222,8 @@ class Memory:
             if count.connections:
                 memory.udp_share.learn(100 * count.unexplained / count.connections, weight)
 
-    def _expire(self, number: int) -> None:
-        oldest = number - SUBJECT_EXPIRES_AFTER_WINDOWS
+    def _expire(self, number: int, seconds: int) -> None:
+        oldest = number - SUBJECT_EXPIRES_AFTER_SECONDS // max(1, seconds)
         gone = [s for s, memory in self.subjects.items() if memory.last < oldest]
         excess = len(self.subjects) - len(gone) - MAX_SUBJECTS
         if excess > 0:

@@ -24,7 +24,7 @@ from hubblewatch.baseline.past import (
     trial_key,
 )
 from hubblewatch.baseline.subjects import Subjects
-from hubblewatch.baseline.week import EVERY_WINDOWS, Week, first_hour, hour_of, looks_of
+from hubblewatch.baseline.week import Week, every_windows, first_hour, hour_of, looks_of
 from hubblewatch.window.closed import ClosedWindow, EdgeCounts, EdgeKey, Subject
 from hubblewatch.window.closing import Closing
 
@@ -173,7 +173,7 @@ class Memory:
                 counts = features(window)
                 for feature, value in counts.items():
                     memory.estimates.setdefault(feature, Estimate()).learn(value, weight)
-                if memory.windows % EVERY_WINDOWS == 0:
+                if memory.windows % every_windows(closing.end - closing.start) == 0:
                     self._learn_hour(window.subject, memory, counts, closing, weight < 1)
             namespaces = sorted((name, True) for name in window.peer_namespaces)
             remember(memory.namespaces, namespaces, number, MAX_NAMESPACES)

@@ -64,6 +64,10 @@ class Verdict(Struct, frozen=True):
     subject_hours: float
 
 
+_NOBODY = System("", list, {})
+"""Finds nothing: where the forest on raw flows is judged alone, windows must be counted, too."""
+
+
 class Opened(Struct, frozen=True):
     """An alert that began to page: window number, whose, by which detector."""
 
@@ -88,7 +92,7 @@ class Trial:
         on_reject: Callable[[Reject], None] = lambda _: None,
     ) -> None:
         self._size = settings.window.size_seconds
-        self._systems = list(systems)
+        self._systems = list(systems) or [_NOBODY]
         self._pipelines = [
             Pipeline(
                 pipeline_settings(settings),
@@ -119,7 +123,8 @@ class Trial:
 
     def verdicts(self, case: Case, labels: list[Label]) -> list[Verdict]:
         """Compare with the labels; raw flows are fitted on what came before the first one."""
-        opened, names = dict(self._opened), list(self._opened)
+        opened = dict(self._opened)
+        names = [system.name for system in self._systems if system is not _NOBODY]
         begins: dict[str, int] = {}
         if self._raw is not None:
             begin = min(

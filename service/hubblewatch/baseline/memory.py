@@ -34,8 +34,8 @@ MAX_SUBJECTS = 50_000
 """Subjects remembered; beyond, those not seen for the longest make room."""
 
 SUSPICIOUS_WEIGHT = 0.1
-"""How fast a baseline learns from a window that raised a finding: an attack must not become usual
-within hours, a lasting change of the service should within a day or two."""
+"""How fast a baseline learns from a window that raised a finding: an attack of many times the usual
+must not become usual within hours, a lasting change of the service should within two days."""
 
 
 class Memory:

@@ -55,6 +55,7 @@ def test_the_tables_have_a_row_for_each_system_and_attack() -> None:
     made = [verdict(), verdict(RULES, delay=0)]
     text = as_markdown(made, "small@1")
     assert "| full | 100% | 1 | 0 | 1.00 |" in text
+    assert text.startswith("1 recording of 1 seed, ")
     assert "| `port-scan` | 1 | 1/1, 2 | 0/1 |" in text
 
 

@@ -128,6 +128,14 @@ def test_two_that_begin_together_do_not_excuse_each_other(stream: Stream) -> Non
     assert told == {CART, STOCK}
 
 
+def test_one_is_told_as_one(stream: Stream) -> None:
+    settle(stream)
+    (finding,) = minute(stream, NEW[0])
+    assert finding.summary.startswith(
+        "shop/cart talks to 1 destination outside the cluster that is new for it, for 1 minute now;"
+    )
+
+
 def test_very_many_are_critical(stream: Stream) -> None:
     settle(stream)
     many = [f"www.site-{number}.com" for number in range(12)]

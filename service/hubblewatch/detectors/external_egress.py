@@ -160,7 +160,8 @@ class ExternalEgress:
             unit="new destinations",
             summary=(
                 f"{name_of(subject)} talks to {counted(count, 'destination')} outside the cluster "
-                f"that are new for it, since {span_of(window, case.windows)}; {before}"
+                f"that {'is' if count == 1 else 'are'} new for it, for "
+                f"{span_of(window, case.windows)} now; {before}"
             ),
             description=(
                 f"New: {listed(names)}. None of it was seen in {watched} with traffic before the "

@@ -52,7 +52,7 @@ def incident_panels() -> list[Placed]:
             stat(
                 "Completeness",
                 "Share of the events that reached the last closed window, of the worst partition. "
-                "Below 80 % only denials are still raised.",
+                "Below 80 % absence, failures and the model are not judged.",
                 f"min(hubblewatch_window_completeness{{{C}}})",
                 unit="percentunit",
                 steps=[Step(None, "red"), Step(0.8, "orange"), Step(0.95, "green")],

@@ -56,6 +56,14 @@ def test_what_was_told_moves_it_on() -> None:
     assert estimate.usual > 2 * DAILY_GROWTH * _USUAL
 
 
+def test_what_was_told_and_lasts_is_learned_to_its_end() -> None:
+    estimate = settled(2)
+    while estimate.usual < 800:  # from here on a rule would find it usual, mostly
+        estimate.learn(1_000, weight=0.1)
+    learn(estimate, 240, 1_000)
+    assert estimate.usual == pytest.approx(1_000, rel=0.05)
+
+
 def test_a_days_cycle_is_followed_unhindered() -> None:
     estimate = settled(0)
     for _ in range(3):

@@ -8,7 +8,7 @@ from tests.closings import CART, FIRST, SIZE, attempts, closing_of, seen
 
 from hubblewatch.attempt.evidence import Outcome
 from hubblewatch.baseline.features import explained_lookups, unexplained_udp
-from hubblewatch.baseline.memory import SUBJECT_EXPIRES_AFTER_WINDOWS, Memory
+from hubblewatch.baseline.memory import SUBJECT_EXPIRES_AFTER_SECONDS, Memory
 from hubblewatch.baseline.past import (
     MAX_EDGES,
     MAX_TRIALS,
@@ -161,10 +161,27 @@ def test_recent_windows_are_bounded() -> None:
     assert len(memory.namespace("shop").recent) == RECENT_WINDOWS
 
 
+@pytest.mark.parametrize("seconds", [30, 60, 300])
+def test_a_subject_not_seen_for_a_week_is_forgotten_whatever_the_windows(seconds: int) -> None:
+    for days, known in ((6, True), (8, False)):
+        memory = Memory()
+        for number in (0, days * 86_400 // seconds):
+            start = number * seconds
+            subject = CART if number == 0 else Subject("shop", "stock", OUTBOUND)
+            each = ClosedWindow(subject, start, start + seconds, "default")
+            attempts(each, 1)
+            closing = closing_of([each], number)
+            closing.start, closing.end = start, start + seconds
+            memory.meet(closing)
+            memory.stream.closings = 59
+            memory.learn(closing, ())
+        assert (CART in memory.subjects) is known
+
+
 def test_a_subject_not_seen_for_a_week_is_forgotten_and_named_as_changed() -> None:
     memory = Memory()
     other = Subject("shop", "stock", OUTBOUND)
-    gone, still = window(), window(FIRST + SUBJECT_EXPIRES_AFTER_WINDOWS + 60, other)
+    gone, still = window(), window(FIRST + SUBJECT_EXPIRES_AFTER_SECONDS // SIZE + 60, other)
     attempts(gone, 1)
     lived(memory, gone)
     memory.drain_changed()

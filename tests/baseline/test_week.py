@@ -1,13 +1,14 @@
 from __future__ import annotations
 
-from math import sqrt
+from math import log1p, sqrt
 from random import Random
 
 import msgspec
 import pytest
-from tests.closings import CART, FIRST, Stream, attempts
+from tests.closings import CART, FIRST, Stream, attempts, closing_of
 
 from hubblewatch.attempt.evidence import Outcome
+from hubblewatch.baseline.memory import Memory
 from hubblewatch.baseline.week import (
     HOURS,
     WEEK_FEATURES,
@@ -22,7 +23,7 @@ from hubblewatch.detectors.policy_denials import PolicyDenials, PolicyDenialsSet
 from hubblewatch.detectors.udp_spike import UdpSpike, UdpSpikeSettings
 from hubblewatch.pipeline import Pipeline, PipelineSettings
 from hubblewatch.state import changes, encode_key, restore
-from hubblewatch.window.closed import OUTBOUND, Subject
+from hubblewatch.window.closed import OUTBOUND, ClosedWindow, Subject
 
 DAY = 24 * 60
 MONDAY = FIRST - 8 * 60
@@ -125,6 +126,21 @@ def test_in_the_first_week_both_days_before_stand_in() -> None:
     assert week.level("udp", 50) is None
     week = filled(9, hours=48)
     assert week.level("udp", 50) == pytest.approx(2.303, abs=1 / 16)
+
+
+@pytest.mark.parametrize("seconds", [60, 900, 1_200, 3_600])
+def test_every_hour_is_known_after_a_week_whatever_the_windows(seconds: int) -> None:
+    memory = Memory()
+    for number in range(9 * DAY * 60 // seconds):
+        start = number * seconds
+        window = ClosedWindow(CART, start, start + seconds, "default")
+        attempts(window, 9, outcome=Outcome.DENIED)
+        closing = closing_of([window], number)
+        closing.start, closing.end = start, start + seconds
+        memory.meet(closing)
+        memory.learn(closing, ())
+    levels = memory.weeks[CART].levels[:HOURS]
+    assert set(levels) == {round(16 * log1p(9))}
 
 
 def test_subjects_begin_their_hours_at_minutes_of_their_own() -> None:

@@ -141,3 +141,23 @@ def test_it_tells_reset_from_dropped_and_names_the_peer(stream: Stream) -> None:
 def test_more_bad_windows_than_windows_are_refused() -> None:
     with pytest.raises(ValueError, match="must not be above windows"):
         ConnectivityErrorsSettings(bad_windows=5)
+
+
+def test_peers_behind_drops_are_named_beside_those_that_refuse(stream: Stream) -> None:
+    stream.repeat(60)
+    found: list[Finding] = []
+    for _ in range(3):
+        attempts(stream.window(), 1, "shop/legacy", 80, outcome=Outcome.FAILED)
+        found = minute(stream, 50, outcome=Outcome.DROPPED)
+    assert [(peer.workload, peer.attempts) for peer in found[0].peers] == [
+        ("ledger", 50),
+        ("legacy", 1),
+    ]
+
+
+def test_a_finding_says_that_its_end_needs_all_nodes(stream: Stream) -> None:
+    stream.repeat(60)
+    minute(stream, 15)
+    (finding,) = minute(stream, 15)
+    assert finding.needs_all_nodes
+    assert minute(stream, 15, completeness=seen(0.95, ["node-1"])) == []

@@ -116,6 +116,26 @@ def test_what_a_neighbour_contacts_already_stays_info(stream: Stream) -> None:
     assert set(severities([minute(stream, NEW[0]) for _ in range(8)])) == {"info"}
 
 
+def test_two_that_begin_together_do_not_excuse_each_other(stream: Stream) -> None:
+    for _ in range(60):
+        attempts(stream.window(STOCK), 20)
+        assert minute(stream) == []
+    found = []
+    for _ in range(8):
+        attempts(stream.window(STOCK), 6, NEW[0], 443)
+        found += minute(stream, NEW[0])
+    told = {finding.subject for finding in found if finding.severity.value == "warning"}
+    assert told == {CART, STOCK}
+
+
+def test_one_is_told_as_one(stream: Stream) -> None:
+    settle(stream)
+    (finding,) = minute(stream, NEW[0])
+    assert finding.summary.startswith(
+        "shop/cart talks to 1 destination outside the cluster that is new for it, for 1 minute now;"
+    )
+
+
 def test_very_many_are_critical(stream: Stream) -> None:
     settle(stream)
     many = [f"www.site-{number}.com" for number in range(12)]

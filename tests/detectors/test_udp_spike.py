@@ -182,3 +182,20 @@ def test_a_share_of_few_attempts_is_quiet(stream: Stream) -> None:
 def test_a_share_below_seventy_per_cent_is_quiet(stream: Stream) -> None:
     assert share(stream, 30, 200, 40) == []
     assert share(stream, 5, 200, 400) == []
+
+
+def test_usual_look_ups_are_not_taken_for_the_flood(stream: Stream) -> None:
+    quiet(stream, 60, tcp=200, lookups=950)
+    minute(stream, 600, tcp=200, lookups=950)
+    (finding,) = stream.close()
+    assert "600 UDP attempts of shop/cart" in finding.summary
+    assert finding.ports == [9_999]
+    assert [peer.ports for peer in finding.peers] == [[9_999]]
+
+
+def test_a_flood_beside_a_flood_of_look_ups_is_named_with_it(stream: Stream) -> None:
+    quiet(stream, 60)
+    minute(stream, 1_000, lookups=1_300)
+    (finding,) = stream.close()
+    assert "2,200 UDP attempts of shop/cart" in finding.summary
+    assert finding.ports == [53, 9_999]

@@ -32,7 +32,7 @@ def test_a_recording_is_judged_by_its_truth(
     verdicts = msgspec.json.decode(out.read_bytes())["verdicts"]
     assert [verdict["system"] for verdict in verdicts] == list(SYSTEMS)
     rules = next(verdict for verdict in verdicts if verdict["system"] == "rules only")
-    assert 1 <= rules["windows_to_detect"] <= 3
+    assert 1 <= rules["attacks"][0]["windows_to_detect"] <= 3
     assert "| `port-scan` | 1 |" in tables.read_text()
     assert tables.read_text().strip() in capsys.readouterr().out.strip()
 
@@ -67,7 +67,7 @@ def test_windows_of_another_length_are_judged(
     out = tmp_path / "a.json"
     assert judged(*labelled, "--json", str(out)) == 0
     verdicts = msgspec.json.decode(out.read_bytes())["verdicts"]
-    found = {verdict["system"]: verdict["windows_to_detect"] for verdict in verdicts}
+    found = {verdict["system"]: verdict["attacks"][0]["windows_to_detect"] for verdict in verdicts}
     assert 1 <= found[RAW_FOREST] <= 4
 
 

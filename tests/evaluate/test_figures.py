@@ -8,7 +8,7 @@ import pytest
 from hubblewatch.evaluate.figures import figures, rows, totals
 from hubblewatch.evaluate.report import as_json, as_markdown
 from hubblewatch.evaluate.systems import FULL, RULES
-from hubblewatch.evaluate.trial import Case, Verdict
+from hubblewatch.evaluate.trial import Attack, Case, Verdict
 
 
 def verdict(
@@ -18,7 +18,7 @@ def verdict(
     return Verdict(
         case=Case(attack, kind, 1.0, seed),
         system=system,
-        windows_to_detect=delay,
+        attacks=[Attack(attack, 1.0, delay)] if kind == "attack" else [],
         right=int(delay > 0),
         wrong=wrong,
         wrong_by={"policy-denials": wrong} if wrong else {},
@@ -55,6 +55,7 @@ def test_the_tables_have_a_row_for_each_system_and_attack() -> None:
     made = [verdict(), verdict(RULES, delay=0)]
     text = as_markdown(made, "small@1")
     assert "| full | 100% | 1 | 0 | 1.00 |" in text
+    assert text.startswith("1 recording of 1 seed, ")
     assert "| `port-scan` | 1 | 1/1, 2 | 0/1 |" in text
 
 
@@ -67,7 +68,7 @@ def test_the_json_holds_every_verdict() -> None:
 def test_a_row_tells_all_about_a_scenario_with_the_spread_of_its_recordings() -> None:
     made = [verdict(seed=1, delay=4, wrong=1), verdict(seed=2, delay=2), verdict(attack="quiet")]
     row, quiet = rows(made)
-    assert (row.name, row.recordings, row.delays) == ("port-scan", 2, [2, 4])
+    assert (row.name, row.attacks, row.delays) == ("port-scan", 2, [2, 4])
     assert (row.right, row.wrong, row.false_rate) == (2, 1, pytest.approx(50.0))
     assert row.false_rates == [pytest.approx(100.0), 0.0]
     assert not quiet.is_attack

@@ -23,8 +23,10 @@ class Timeline:
         self.suppressions = suppressions or Suppressions()
         self.number = FIRST
 
-    def minute(self, *findings: Finding, share: float = 1.0) -> list[AlertRecord]:
-        closing = closing_of([], self.number, seen(share))
+    def minute(
+        self, *findings: Finding, share: float = 1.0, silent: tuple[str, ...] = ()
+    ) -> list[AlertRecord]:
+        closing = closing_of([], self.number, seen(share, silent))
         self.number += 1
         return self.incidents.update(closing, findings, self.suppressions)
 
@@ -97,6 +99,18 @@ def test_incomplete_windows_do_not_resolve() -> None:
     timeline.minute(finding())
     assert timeline.quiet(20, share=0.5) == []
     assert len(timeline.quiet(RESOLVE_AFTER_WINDOWS)) == 1
+
+
+def test_windows_that_its_detector_does_not_judge_do_not_resolve() -> None:
+    timeline = Timeline()
+    timeline.minute(finding("connectivity-errors", needs_all_nodes=True), finding())
+    ended = [
+        record.detector
+        for _ in range(RESOLVE_AFTER_WINDOWS)
+        for record in timeline.minute(share=0.95, silent=("node-1",))
+    ]
+    assert ended == ["policy-denials"]
+    assert [r.detector for r in timeline.quiet(RESOLVE_AFTER_WINDOWS)] == ["connectivity-errors"]
 
 
 def test_the_lowest_completeness_of_its_windows_is_told() -> None:

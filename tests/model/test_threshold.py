@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from hubblewatch.model.persistence import Persistence
 from hubblewatch.model.threshold import (
@@ -94,6 +95,14 @@ def test_a_small_budget_s_threshold_is_where_the_tail_leads() -> None:
     assert count == 0
 
 
+def test_shorter_windows_are_held_out_for_a_shorter_time() -> None:
+    minutes = spread(exponential(20, 0.03), days=10)
+    halves = structs.replace(minutes, window_seconds=30.0)
+    assert halves.subject_days == minutes.subject_days / 2
+    threshold, _ = threshold_for(halves, Persistence(), 0.4)
+    assert threshold == threshold_for(minutes, Persistence(), 0.2)[0]
+
+
 def test_a_short_tail_gives_a_lower_threshold_than_a_long_one() -> None:
     short, _ = threshold_for(spread(exponential(20, 0.01), days=10), Persistence(), 0.2)
     long, _ = threshold_for(spread(exponential(20, 0.05), days=10), Persistence(), 0.2)
@@ -118,7 +127,9 @@ def test_held_out_windows_without_an_episode_put_the_threshold_above_them() -> N
     assert (round(threshold, 3), count) == (0.51, 0)
 
 
-@pytest.mark.parametrize(("count", "mean"), [(0, 2.996), (1, 4.744), (10, 16.962)])
+@pytest.mark.parametrize(
+    ("count", "mean"), [(0, 2.996), (1, 4.744), (10, 16.962), (1_000, 1_053.603)]
+)
 def test_the_highest_likely_rate_is_that_of_the_tables(count: int, mean: float) -> None:
     assert highest_rate(count, 1.0) == pytest.approx(mean, abs=0.001)
     assert highest_rate(count, 50.0) == pytest.approx(mean / 50, abs=0.001)

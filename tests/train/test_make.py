@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec import structs
 from tests.model.building import gathered, quiet_rows, small_model, write_small_model
 
 from hubblewatch.model.fit import scatter
@@ -33,6 +34,16 @@ def test_the_manifest_tells_what_it_was_made_from() -> None:
     assert manifest.calibration.windows == 2_000
     assert manifest.calibration.subject_days == pytest.approx(2_000 / 1_440, abs=0.01)
     assert set(manifest.libraries) == {"python", "numpy", "scikit-learn", "skops"}
+
+
+def test_a_day_has_more_windows_where_they_are_shorter() -> None:
+    minutes = gathered(2_000, 2)
+    halves = structs.replace(
+        minutes, spans={number: (30 * number, 30 * (number + 1)) for number in range(100)}
+    )
+    spec = ForestSpec(trees=20, sample=128)
+    made = make_model("short", spec, (), 1.0, [gathered(2_000, 1)], [halves, minutes])
+    assert made.manifest.calibration.subject_days == pytest.approx(3_000 / 1_440, abs=0.01)
 
 
 def test_a_larger_budget_never_has_a_higher_threshold() -> None:

@@ -8,15 +8,18 @@ from hubblewatch.detectors.finding import Finding
 from hubblewatch.flow.timestamp import format_seconds
 
 _MAX_PORTS = 5
+"""With more the command would be long, and with some of them it would hide the others."""
 
 
 def observe_command(finding: Finding, start: int, end: int) -> str:
-    """Give the command for flows of ``[start, end)``; names are quoted for a POSIX shell.
+    """Give the command for flows of ``[start, end)``, and earlier ones that the finding is about.
 
-    Pods are named by prefix, which is how Hubble's ``--from-pod`` and ``--to-pod`` match.
+    Names are quoted for a POSIX shell. Pods are named by prefix, which is how Hubble's
+    ``--from-pod`` and ``--to-pod`` match.
     """
     subject = finding.subject
-    words = ["hubble", "observe", "--since", format_seconds(start), "--until", format_seconds(end)]
+    since = format_seconds(start - finding.earlier_seconds)
+    words = ["hubble", "observe", "--since", since, "--until", format_seconds(end)]
     if subject.workload and subject.namespace:
         side = "--to-pod" if subject.direction == "inbound" else "--from-pod"
         words += [side, f"{subject.namespace}/{subject.workload}"]
@@ -26,6 +29,7 @@ def observe_command(finding: Finding, start: int, end: int) -> str:
         words += ["--verdict", finding.verdict]
     if finding.protocol:
         words += ["--protocol", finding.protocol]
-    for port in finding.ports[:_MAX_PORTS]:
-        words += ["--to-port", str(port)]
+    if len(finding.ports) <= _MAX_PORTS:
+        for port in finding.ports:
+            words += ["--to-port", str(port)]
     return shlex.join(words)

@@ -5,7 +5,8 @@ what nobody was told of moves the centre to one and a half times the highest tha
 the last seven days, at most, and to three times what it had on one of those more than three days
 ago; in the first day, where a night may be all that is known, to nine times where it stood when it
 became active. The scale is held likewise, for a drift looks like scatter. What was told may move
-the centre on (slowly, for such windows count little): a change that lasts becomes usual.
+the centre on (slowly, for such windows count little), and half as much again beyond: a change that
+lasts becomes usual, and is not told again and again while it is nearly so.
 
 A day is 1,440 learned windows: of a subject without pauses, a day.
 """
@@ -60,11 +61,11 @@ class Anchor(Struct, array_like=True):
     def hold(self, centre: float, scale: float, *, is_told: bool) -> tuple[float, float]:
         """Give centre and scale as far as they may go, and remember them.
 
-        Where somebody is told of it the centre may go on: the bound goes with it.
+        Where somebody is told of it the centre may go on: the bound goes ahead of it.
         """
         level, spread = ceil(centre * _STEPS), ceil(scale * _STEPS)
         if is_told:
-            self.highest = max(self.highest, level)
+            self.highest = max(self.highest, ceil(_grown(centre, DAILY_GROWTH) * _STEPS))
         if level > self.highest:
             level, centre = self.highest, self.highest / _STEPS
         if spread > self.widest:

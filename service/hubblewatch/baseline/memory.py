@@ -24,17 +24,18 @@ from hubblewatch.baseline.past import (
     trial_key,
 )
 from hubblewatch.baseline.subjects import Subjects
-from hubblewatch.baseline.week import EVERY_WINDOWS, Week, first_hour, hour_of, looks_of
+from hubblewatch.baseline.week import Week, every_windows, first_hour, hour_of, looks_of
 from hubblewatch.window.closed import ClosedWindow, EdgeCounts, EdgeKey, Subject
 from hubblewatch.window.closing import Closing
 
-SUBJECT_EXPIRES_AFTER_WINDOWS = 7 * 24 * 60
+SUBJECT_EXPIRES_AFTER_SECONDS = 7 * 86_400
+"""However long windows are: what runs once a week has a past when it comes again."""
 MAX_SUBJECTS = 50_000
 """Subjects remembered; beyond, those not seen for the longest make room."""
 
 SUSPICIOUS_WEIGHT = 0.1
-"""How fast a baseline learns from a window that raised a finding: an attack must not become usual
-within hours, a lasting change of the service should within a day or two."""
+"""How fast a baseline learns from a window that raised a finding: an attack of many times the usual
+must not become usual within hours, a lasting change of the service should within two days."""
 
 
 class Memory:
@@ -172,7 +173,7 @@ class Memory:
                 counts = features(window)
                 for feature, value in counts.items():
                     memory.estimates.setdefault(feature, Estimate()).learn(value, weight)
-                if memory.windows % EVERY_WINDOWS == 0:
+                if memory.windows % every_windows(closing.end - closing.start) == 0:
                     self._learn_hour(window.subject, memory, counts, closing, weight < 1)
             namespaces = sorted((name, True) for name in window.peer_namespaces)
             remember(memory.namespaces, namespaces, number, MAX_NAMESPACES)
@@ -186,7 +187,7 @@ class Memory:
             self.stream.nodes.learn(closing.events)
         self.stream.closings += 1
         if self.stream.closings % 60 == 0:
-            self._expire(number)
+            self._expire(number, closing.end - closing.start)
 
     def _learn_hour(
         self,
@@ -221,8 +222,8 @@ class Memory:
             if count.connections:
                 memory.udp_share.learn(100 * count.unexplained / count.connections, weight)
 
-    def _expire(self, number: int) -> None:
-        oldest = number - SUBJECT_EXPIRES_AFTER_WINDOWS
+    def _expire(self, number: int, seconds: int) -> None:
+        oldest = number - SUBJECT_EXPIRES_AFTER_SECONDS // max(1, seconds)
         gone = [s for s, memory in self.subjects.items() if memory.last < oldest]
         excess = len(self.subjects) - len(gone) - MAX_SUBJECTS
         if excess > 0:

@@ -30,7 +30,7 @@ WEEK_VERSION = 1
 
 HOURS = 7 * 24
 
-EVERY_WINDOWS = 4
+_EVERY_WINDOWS = 4
 """Only each fourth window is taken: a mean of fifteen says enough of an hour."""
 
 _HOUR_SECONDS = 3_600
@@ -141,6 +141,14 @@ def hour_of(second: int, offset: int) -> int:
     return (second + offset) // _HOUR_SECONDS
 
 
+def every_windows(seconds: int) -> int:
+    """Give how many windows of that length there are for one that is taken: one an hour at least.
+
+    Of windows longer than a quarter of an hour all are taken.
+    """
+    return _EVERY_WINDOWS if seconds * _EVERY_WINDOWS <= _HOUR_SECONDS else 1
+
+
 def looks_of(seconds: int) -> float:
     """Give how often a whole hour of windows of that length is looked at."""
-    return _HOUR_SECONDS / seconds / EVERY_WINDOWS
+    return _HOUR_SECONDS / seconds / every_windows(seconds)

@@ -191,6 +191,7 @@ class Beaconing:
             protocol=edge.protocol,
             ports=[edge.port],
             baseline=str(past.state),
+            earlier_seconds=round(beacon.intervals * beacon.period),
         )
 
 

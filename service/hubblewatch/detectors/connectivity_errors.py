@@ -26,7 +26,7 @@ from hubblewatch.baseline.estimate import BaselineState, Estimate
 from hubblewatch.baseline.memory import Memory
 from hubblewatch.baseline.past import RECENT_WINDOWS, Recent
 from hubblewatch.block import Block
-from hubblewatch.detectors.finding import Finding, Reason, Severity, shown_evidence
+from hubblewatch.detectors.finding import Finding, Reason, Severity, seconds_before, shown_evidence
 from hubblewatch.detectors.wording import counted, from_whom, listed, name_of, span_of
 from hubblewatch.window.closed import ClosedWindow
 from hubblewatch.window.closing import Closing
@@ -139,9 +139,7 @@ class ConnectivityErrors:
         share = failures / max(connections, failures)
         usual = 0.0 if estimate.state is BaselineState.COLD else estimate.usual
         low, high = estimate.quantile_range() if estimate.count else (0.0, 1.0)
-        peers, evidence, unnamed = shown_evidence(window, "failed")
-        if not evidence.edges:
-            peers, evidence, unnamed = shown_evidence(window, "dropped")
+        peers, evidence, unnamed = shown_evidence(window, "broken")
         critical = share >= settings.critical_share and failures >= settings.critical_failures
         kinds = [
             text
@@ -180,4 +178,6 @@ class ConnectivityErrors:
             unnamed=unnamed,
             pods=sorted(window.pods),
             baseline=str(estimate.state),
+            earlier_seconds=seconds_before(window, bad[-1].number - bad[0].number + 1),
+            needs_all_nodes=True,
         )

@@ -25,7 +25,14 @@ from hubblewatch.baseline.estimate import BaselineState, Estimate
 from hubblewatch.baseline.memory import SUSPICIOUS_WEIGHT, Memory
 from hubblewatch.baseline.past import SubjectMemory
 from hubblewatch.block import Block
-from hubblewatch.detectors.finding import Evidence, Finding, PeerRef, Reason, Severity
+from hubblewatch.detectors.finding import (
+    Evidence,
+    Finding,
+    PeerRef,
+    Reason,
+    Severity,
+    seconds_before,
+)
 from hubblewatch.detectors.name_sketch import NameSketch
 from hubblewatch.detectors.novelty import HOUR
 from hubblewatch.detectors.wording import counted, name_of, span_of
@@ -250,6 +257,7 @@ class DnsAnomaly:
             pods=sorted(window.pods),
             protocol="dns",
             baseline=str(past.state),
+            earlier_seconds=seconds_before(window, _window_count(sketch)),
         )
 
 

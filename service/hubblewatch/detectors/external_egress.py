@@ -30,6 +30,7 @@ from hubblewatch.detectors.finding import (
     Finding,
     Reason,
     Severity,
+    seconds_before,
     shown_evidence,
     with_earlier,
 )
@@ -98,9 +99,13 @@ class ExternalEgress:
             case = None if known is None else self._judge(past, closing.number, known)
             if case is None:
                 continue
-            known_to = memory.subjects.is_known_to_neighbour
-            edges = [edge for new in case.news for edge in found.get(new.name, ())]
-            if edges and all(known_to(window.subject, str(edge), closing.number) for edge in edges):
+            edges = [str(edge) for new in case.news for edge in found.get(new.name, ())]
+            if edges and all(
+                memory.subjects.is_known_to_neighbour(window.subject, edge, first)
+                for edge in edges
+                # Two that begin together do not vouch for each other.
+                for first in [past.edges[edge].first if edge in past.edges else closing.number]
+            ):
                 case.severity = Severity.INFO
             if case.severity is not Severity.INFO:
                 note_told(past, self.name, closing.number)
@@ -155,7 +160,8 @@ class ExternalEgress:
             unit="new destinations",
             summary=(
                 f"{name_of(subject)} talks to {counted(count, 'destination')} outside the cluster "
-                f"that are new for it, since {span_of(window, case.windows)}; {before}"
+                f"that {'is' if count == 1 else 'are'} new for it, for "
+                f"{span_of(window, case.windows)} now; {before}"
             ),
             description=(
                 f"New: {listed(names)}. None of it was seen in {watched} with traffic before the "
@@ -177,4 +183,5 @@ class ExternalEgress:
             unnamed=unnamed,
             pods=sorted(window.pods),
             baseline=str(past.state),
+            earlier_seconds=seconds_before(window, case.windows),
         )

@@ -8,6 +8,7 @@ from enum import StrEnum
 from msgspec import Struct, field
 
 from hubblewatch.window.closed import INBOUND, ClosedWindow, EdgeCounts, EdgeKey, Subject
+from hubblewatch.window.closing import Closing
 
 RESOLVE_AFTER_WINDOWS = 5
 """Quiet windows of a complete stream that end an incident; a later finding is another one."""
@@ -99,11 +100,20 @@ class Finding(Struct, frozen=True):
     """The model that judged, where one did."""
     shadow: bool = False
     """Only on trial: recorded, never paged."""
+    earlier_seconds: int = 0
+    """For so long before the window it is about earlier ones, too: its command shows them."""
+    needs_all_nodes: bool = False
+    """The detector does not look while a node is silent: such a window does not show the end."""
 
     @property
     def ratio(self) -> float:
         """Observed over expected; expected counts as at least one."""
         return self.observed / max(self.expected, 1.0)
+
+
+def seconds_before(window: ClosedWindow | Closing, windows: int) -> int:
+    """Give how long before a window the first of ``windows``, itself the last, begins."""
+    return (window.end - window.start) * (windows - 1)
 
 
 MAX_SHOWN = 10
@@ -121,7 +131,8 @@ def shown_evidence(
     ports than those that are.
 
     ``outcome`` is a field of EdgeCounts: attempts, denied, audited, dropped or failed; or
-    unsuccessful, which is denied, dropped and failed together. ``keep`` chooses edges.
+    unsuccessful, which is denied, dropped and failed together; or broken, which is the same without
+    denied. ``keep`` chooses edges.
     """
     edges = sorted(
         (
@@ -174,6 +185,8 @@ def with_earlier(
 
 
 def _count_of(counts: EdgeCounts, outcome: str) -> int:
+    if outcome == "broken":
+        return counts.dropped + counts.failed
     if outcome == "unsuccessful":
         return counts.denied + counts.dropped + counts.failed
     return int(getattr(counts, outcome))

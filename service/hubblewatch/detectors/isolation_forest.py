@@ -32,6 +32,7 @@ from hubblewatch.detectors.finding import (
     Reason,
     Severity,
     Unnamed,
+    seconds_before,
     shown_evidence,
 )
 from hubblewatch.detectors.wording import from_whom, listed, name_of, span_of
@@ -174,6 +175,8 @@ class IsolationForest:
             baseline=str(past.state),
             model=model.label,
             shadow=model.shadow,
+            earlier_seconds=seconds_before(window, self._settings.windows),
+            needs_all_nodes=True,
         )
 
 

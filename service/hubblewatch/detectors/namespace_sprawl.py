@@ -31,6 +31,7 @@ from hubblewatch.detectors.finding import (
     Reason,
     Severity,
     Unnamed,
+    seconds_before,
     shown_evidence,
 )
 from hubblewatch.detectors.novelty import (
@@ -225,6 +226,7 @@ class NamespaceSprawl:
             unnamed=unnamed,
             pods=sorted(window.pods),
             baseline=str(past.state),
+            earlier_seconds=seconds_before(window, sprawl.lately),
         )
 
 

@@ -28,7 +28,14 @@ from hubblewatch.baseline.past import SubjectMemory
 from hubblewatch.baseline.subjects import Subjects
 from hubblewatch.block import Block
 from hubblewatch.detectors.destinations import APISERVER, is_metadata, is_outside, split_edge
-from hubblewatch.detectors.finding import Finding, Reason, Severity, shown_evidence, with_earlier
+from hubblewatch.detectors.finding import (
+    Finding,
+    Reason,
+    Severity,
+    seconds_before,
+    shown_evidence,
+    with_earlier,
+)
 from hubblewatch.detectors.novelty import (
     AT_ONCE_WINDOWS,
     DAY,
@@ -281,4 +288,5 @@ class NewEdge:
             pods=sorted(window.pods),
             ports=sorted({arrival.edge.port for arrival in case.arrivals}),
             baseline=str(past.state),
+            earlier_seconds=seconds_before(window, case.windows),
         )

@@ -30,6 +30,7 @@ from hubblewatch.detectors.finding import (
     Reason,
     Severity,
     Unnamed,
+    seconds_before,
     shown_evidence,
 )
 from hubblewatch.detectors.wording import counted, listed, name_of, span_of
@@ -137,6 +138,7 @@ class PortScan:
             unnamed=unnamed,
             pods=sorted(window.pods),
             baseline=str(past.state),
+            earlier_seconds=seconds_before(window, TRIAL_WINDOWS),
         )
 
 

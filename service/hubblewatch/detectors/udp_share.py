@@ -15,7 +15,15 @@ from typing import Protocol
 from hubblewatch.baseline.features import unexplained_udp
 from hubblewatch.baseline.memory import Memory
 from hubblewatch.baseline.past import NamespaceMemory, NamespaceRecent
-from hubblewatch.detectors.finding import Evidence, Finding, PeerRef, Reason, Severity, Unnamed
+from hubblewatch.detectors.finding import (
+    Evidence,
+    Finding,
+    PeerRef,
+    Reason,
+    Severity,
+    Unnamed,
+    seconds_before,
+)
 from hubblewatch.detectors.wording import counted, listed
 from hubblewatch.window.closed import OUTBOUND, Subject
 from hubblewatch.window.closing import Closing
@@ -126,4 +134,5 @@ def _finding(
         unnamed=unnamed,
         protocol="udp",
         baseline=str(past.udp_share.state),
+        earlier_seconds=seconds_before(closing, _WINDOWS),
     )

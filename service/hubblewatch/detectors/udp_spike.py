@@ -172,11 +172,14 @@ class UdpSpike:
         estimate: Estimate,
     ) -> Finding:
         subject = window.subject
-        lookups = window.udp_dns > window.udp / 2
+        others = window.udp - window.udp_dns
+        # Where both would be a flood by themselves, it is about both.
+        both = min(others, udp - others) >= self._settings.excess_attempts
+        lookups = not both and udp - others > others
         peers, evidence, unnamed = shown_evidence(
             window,
             "attempts",
-            lambda edge: edge.protocol == "udp" and (edge.port == _DNS_PORT) == lookups,
+            lambda edge: edge.protocol == "udp" and (both or (edge.port == _DNS_PORT) == lookups),
         )
         ports = sorted({port for peer in peers[:3] for port in peer.ports})
         what = "DNS look-up" if lookups else "UDP attempt"

@@ -120,10 +120,13 @@ def _recorded(
     recording: Recording, truth: Path, seed: int, trial: Trial, rejects: Rejects
 ) -> tuple[Case, list[Verdict]]:
     labels = read_labels(truth)
-    first = next((label for label in labels if label.kind == "attack"), None)
+    attacks = [label for label in labels if label.kind == "attack"]
     name = Path(recording.name).name
-    case = Case(first.name if first else name, first.kind if first else "quiet",
-                first.intensity if first else 1.0, seed)  # fmt: skip
+    kind = "attack" if attacks else "quiet"
+    if len(attacks) == 1:
+        case = Case(attacks[0].name, kind, attacks[0].intensity, seed)
+    else:
+        case = Case(name, kind, 1.0, seed)
     for batch in in_time_order([recording], rejects.take):
         trial.take(list(batch))
     trial.finish()
@@ -133,8 +136,11 @@ def _recorded(
 def _told(made: Sequence[Verdict]) -> str:
     parts = []
     for verdict in made:
-        found = f"after {verdict.windows_to_detect}" if verdict.windows_to_detect else "no"
-        parts.append(f"{verdict.system} {found} (+{verdict.wrong} false)")
+        found = [
+            f"after {attack.windows_to_detect}" if attack.windows_to_detect else "no"
+            for attack in verdict.attacks
+        ]
+        parts.append(f"{verdict.system} {' and '.join(found) or 'no'} (+{verdict.wrong} false)")
     return ", ".join(parts)
 
 

@@ -55,6 +55,8 @@ class Total(Struct, frozen=True):
 class Row(Struct, frozen=True):
     """How one system did on one scenario at one intensity; ``delays`` in windows, least first.
 
+    ``attacks`` is how many there were: one in each recording, mostly.
+
     ``false_rates`` are false alerts of a day and 100 subjects, by recording; ``false_rate`` is
     that of all.
     """
@@ -62,7 +64,7 @@ class Row(Struct, frozen=True):
     name: str
     intensity: float
     is_attack: bool
-    recordings: int
+    attacks: int
     delays: list[int]
     right: int
     wrong: int
@@ -77,8 +79,8 @@ def rows(verdicts: Sequence[Verdict]) -> list[Row]:
         groups.setdefault((verdict.case.name, verdict.case.intensity), []).append(verdict)
     return [
         Row(
-            name, intensity, group[0].case.kind == "attack", len(group),
-            sorted(v.windows_to_detect for v in group if v.windows_to_detect),
+            name, intensity, group[0].case.kind == "attack", sum(len(v.attacks) for v in group),
+            sorted(a.windows_to_detect for v in group for a in v.attacks if a.windows_to_detect),
             sum(v.right for v in group), sum(v.wrong for v in group),
             _of_100_subjects(group), [_of_100_subjects([v]) for v in group],
         )
@@ -93,14 +95,14 @@ def _of_100_subjects(verdicts: Sequence[Verdict]) -> float:
 
 def figures(verdicts: Sequence[Verdict]) -> list[Figure]:
     """Give a figure for each attack, intensity and system, in the order of the verdicts."""
-    groups: dict[tuple[str, float, str], list[Verdict]] = {}
+    groups: dict[tuple[str, float, str], list[int]] = {}
     for verdict in verdicts:
-        case = verdict.case
-        if case.kind == "attack":
-            groups.setdefault((case.name, case.intensity, verdict.system), []).append(verdict)
+        for each in verdict.attacks:
+            key = each.name, each.intensity, verdict.system
+            groups.setdefault(key, []).append(each.windows_to_detect)
     made = []
     for (attack, intensity, system), group in groups.items():
-        delays = [v.windows_to_detect for v in group if v.windows_to_detect]
+        delays = [windows for windows in group if windows]
         made.append(
             Figure(
                 attack, intensity, system, len(group), len(delays),
@@ -116,7 +118,7 @@ def totals(verdicts: Sequence[Verdict]) -> list[Total]:
     made = []
     for system in dict.fromkeys(verdict.system for verdict in verdicts):
         mine = [verdict for verdict in verdicts if verdict.system == system]
-        attacks = [verdict for verdict in mine if verdict.case.kind == "attack"]
+        attacks = [attack for verdict in mine for attack in verdict.attacks]
         by_seed = [
             _a_day(v for v in mine if v.case.seed == seed)
             for seed in dict.fromkeys(v.case.seed for v in mine)
@@ -130,7 +132,7 @@ def totals(verdicts: Sequence[Verdict]) -> list[Total]:
         made.append(
             Total(
                 system,
-                sum(v.windows_to_detect > 0 for v in attacks) / max(len(attacks), 1),
+                sum(attack.windows_to_detect > 0 for attack in attacks) / max(len(attacks), 1),
                 right,
                 wrong,
                 right / max(right + wrong, 1),

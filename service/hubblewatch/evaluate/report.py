@@ -7,6 +7,7 @@ from statistics import median
 
 import msgspec
 
+from hubblewatch.detectors.wording import counted
 from hubblewatch.evaluate.figures import Figure, Row, Total, figures, rows, totals
 from hubblewatch.evaluate.systems import SYSTEMS
 from hubblewatch.evaluate.trial import Verdict
@@ -31,8 +32,8 @@ def as_markdown(verdicts: Sequence[Verdict], model: str) -> str:
     first = [verdict for verdict in verdicts if verdict.system == verdicts[0].system]
     hours = sum(verdict.hours for verdict in first)
     subject_days = sum(verdict.subject_hours for verdict in first) / 24
-    return f"""{len(cases)} recordings of {seeds} seeds, {hours:.1f} hours, {subject_days:.1f} \
-subject days; model {model}.
+    return f"""{counted(len(cases), "recording")} of {counted(seeds, "seed")}, {hours:.1f} hours, \
+{subject_days:.1f} subject days; model {model}.
 
 {_totals(totals(verdicts))}
 
@@ -73,7 +74,7 @@ def _rows(made: Sequence[Row]) -> str:
         precision = f"{row.right / alerts:.2f}" if alerts and row.is_attack else ""
         lines.append(
             f"| `{row.name}` | {row.intensity:g} | "
-            f"{f'{len(delays)}/{row.recordings}' if row.is_attack else ''} | "
+            f"{f'{len(delays)}/{row.attacks}' if row.is_attack else ''} | "
             f"{windows if row.is_attack else ''} | {precision} | {row.false_rate:.1f} "
             f"({min(row.false_rates):.0f} to {max(row.false_rates):.0f}) |"
         )

@@ -34,16 +34,27 @@ class Case(Struct, frozen=True):
     seed: int
 
 
+class Attack(Struct, frozen=True):
+    """One attack of a recording.
+
+    ``windows_to_detect`` counts from the window in which it began, which is 1; 0 is never.
+    """
+
+    name: str
+    intensity: float
+    windows_to_detect: int
+
+
 class Verdict(Struct, frozen=True):
     """How one system did in one recording.
 
-    ``windows_to_detect`` counts from the window in which the attack began, which is 1; 0 is never.
     ``right`` and ``wrong`` are incidents that reached warning or critical, each counted once.
+    ``hours`` and ``subject_hours`` are what it was judged on.
     """
 
     case: Case
     system: str
-    windows_to_detect: int
+    attacks: list[Attack]
     right: int
     wrong: int
     wrong_by: dict[str, int]
@@ -51,6 +62,10 @@ class Verdict(Struct, frozen=True):
     """Share of all subject windows that lay under an open alert."""
     hours: float
     subject_hours: float
+
+
+_NOBODY = System("", list, {})
+"""Finds nothing: where the forest on raw flows is judged alone, windows must be counted, too."""
 
 
 class Opened(Struct, frozen=True):
@@ -77,7 +92,7 @@ class Trial:
         on_reject: Callable[[Reject], None] = lambda _: None,
     ) -> None:
         self._size = settings.window.size_seconds
-        self._systems = list(systems)
+        self._systems = list(systems) or [_NOBODY]
         self._pipelines = [
             Pipeline(
                 pipeline_settings(settings),
@@ -91,9 +106,8 @@ class Trial:
         self._paging: dict[str, set[str]] = {name: set() for name in self._opened}
         self._under_alert = dict.fromkeys(self._opened, 0)
         self._raw = RawForest(self._size) if with_raw else None
-        self._closings = 0
-        self._subject_windows = 0
-        self._first = -1
+        self._subjects: dict[int, int] = {}
+        """How many subjects each window has, by its number."""
 
     def take(self, lines: list[Line]) -> None:
         """Show a batch to all systems."""
@@ -109,17 +123,22 @@ class Trial:
 
     def verdicts(self, case: Case, labels: list[Label]) -> list[Verdict]:
         """Compare with the labels; raw flows are fitted on what came before the first one."""
-        opened, names = dict(self._opened), list(self._opened)
+        opened = dict(self._opened)
+        names = [system.name for system in self._systems if system is not _NOBODY]
+        begins: dict[str, int] = {}
         if self._raw is not None:
             begin = min(
                 (label.start_ns // _NS // self._size for label in labels),
-                default=self._first + self._closings * 2 // 5,
+                default=min(self._subjects, default=0) + len(self._subjects) * 2 // 5,
             )
             found, flagged = self._raw.alerts(begin, case.seed)
+            begins[RAW_FOREST] = begin
             opened[RAW_FOREST] = [Opened(number, subject, RAW_FOREST) for number, subject in found]
             self._under_alert[RAW_FOREST] = flagged
             names.append(RAW_FOREST)
-        return [self._verdict(case, name, opened[name], labels) for name in names]
+        return [
+            self._verdict(case, name, opened[name], labels, begins.get(name, 0)) for name in names
+        ]
 
     def _note(self, place: int, closings: Iterable[Closed]) -> None:
         name = self._systems[place].name
@@ -128,9 +147,7 @@ class Trial:
         for closed in closings:
             closing, alerts = closed.closing, closed.alerts
             if place == 0:
-                self._first = closing.number if self._first < 0 else self._first
-                self._closings += 1
-                self._subject_windows += len(closing.windows)
+                self._subjects[closing.number] = len(closing.windows)
             self._under_alert[name] += len(
                 {i.finding.subject for i in incidents.open.values() if _pages(i.severity)}
             )
@@ -145,40 +162,59 @@ class Trial:
             )
 
     def _verdict(
-        self, case: Case, system: str, opened: list[Opened], labels: list[Label]
+        self, case: Case, system: str, opened: list[Opened], labels: list[Label], begin: int
     ) -> Verdict:
         attacks = [label for label in labels if label.kind == "attack"]
-        excused = {d for label in labels if label.kind != "attack" for d in label.detectors}
-        right: list[int] = []
+        disturbances = [label for label in labels if label.kind != "attack"]
+        delays: list[list[int]] = [[] for _ in attacks]
         wrong: dict[str, int] = {}
         for alert in opened:
-            label = next((label for label in attacks if self._is_of(alert, label)), None)
-            if label is not None:
-                right.append(alert.number - label.start_ns // _NS // self._size + 1)
-            elif alert.detector not in excused:
+            mine = [place for place, label in enumerate(attacks) if self._is_of(alert, label)]
+            if mine:
+                place = max(mine, key=lambda place: _fit(alert, attacks[place]))
+                delays[place].append(alert.number - self._number(attacks[place].start_ns) + 1)
+            elif not any(self._is_excused(alert, label) for label in disturbances):
                 wrong[alert.detector] = wrong.get(alert.detector, 0) + 1
         hour = 3_600 / self._size
+        judged = [subjects for number, subjects in self._subjects.items() if number >= begin]
         return Verdict(
             case=case,
             system=system,
-            windows_to_detect=min(right, default=0),
-            right=len(right),
+            attacks=[
+                Attack(label.name, label.intensity, min(found, default=0))
+                for label, found in zip(attacks, delays, strict=True)
+            ],
+            right=sum(map(len, delays)),
             wrong=sum(wrong.values()),
             wrong_by=wrong,
-            under_alert=self._under_alert[system] / max(self._subject_windows, 1),
-            hours=self._closings / hour,
-            subject_hours=self._subject_windows / hour,
+            under_alert=self._under_alert[system] / max(sum(judged), 1),
+            hours=len(judged) / hour,
+            subject_hours=sum(judged) / hour,
         )
 
+    def _number(self, time_ns: int) -> int:
+        return time_ns // _NS // self._size
+
+    def _is_in(self, alert: Opened, label: Label) -> bool:
+        end = self._number(label.end_ns) + AFTER_WINDOWS
+        return self._number(label.start_ns) <= alert.number <= end
+
+    def _is_excused(self, alert: Opened, label: Label) -> bool:
+        """Tell whether a disturbance may raise an alert, of whomever, while it lasts."""
+        return alert.detector in label.detectors and self._is_in(alert, label)
+
     def _is_of(self, alert: Opened, label: Label) -> bool:
-        begin = label.start_ns // _NS // self._size
-        end = label.end_ns // _NS // self._size + AFTER_WINDOWS
-        if not begin <= alert.number <= end:
+        if not self._is_in(alert, label):
             return False
         subject = alert.subject
         if not subject.workload:
             return any(subject.namespace == namespace for namespace, _, _ in label.subjects)
         return tuple(subject) in {tuple(known) for known in label.subjects}
+
+
+def _fit(alert: Opened, label: Label) -> tuple[bool, int]:
+    """Of several attacks on one subject an alert is of that which it should find, or the latest."""
+    return alert.detector in label.detectors, label.start_ns
 
 
 def _begins_to_page(alert: AlertRecord, paging: set[str]) -> bool:

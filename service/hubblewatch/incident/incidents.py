@@ -80,7 +80,9 @@ class Incidents:
             entry = suppressions.match(incident.finding, closing.end)
             if entry is not None:
                 self.suppressed[entry] += incident.id not in held_back
-            elif not closing.is_complete:
+            elif not closing.is_complete or (
+                incident.finding.needs_all_nodes and closing.completeness.silent_nodes
+            ):
                 continue  # silence of a stream that lost events proves nothing
             else:
                 incident.quiet += 1

@@ -10,7 +10,7 @@ exponential is the cautious case.
 
 from __future__ import annotations
 
-from math import exp, log
+from math import exp, lgamma, log
 
 import numpy as np
 from msgspec import Struct
@@ -30,23 +30,27 @@ LEAST_PEAKS = 5
 
 CONFIDENCE = 0.95
 
-_WINDOWS_A_DAY = 1_440
+_DAY_SECONDS = 86_400
 _HALVINGS = 60
 _MAX_LEVELS = 2_000
 
 
 class HeldOut(Struct, frozen=True):
-    """Windows held out: score, whether odd in several families, number and subject, by time."""
+    """Windows held out: score, whether odd in several families, number and subject, by time.
+
+    ``window_seconds`` is how long one of them is.
+    """
 
     scores: Matrix
     joint: Flags
     numbers: Indices
     subjects: Indices
+    window_seconds: float = 60.0
 
     @property
     def subject_days(self) -> float:
-        """How much was held out; a window stands for a minute, whatever its length."""
-        return len(self.scores) / _WINDOWS_A_DAY
+        """How much was held out."""
+        return len(self.scores) * self.window_seconds / _DAY_SECONDS
 
 
 def persistent_scores(held: HeldOut, persistence: Persistence) -> Matrix:
@@ -126,9 +130,6 @@ def highest_rate(count: int, days: float) -> float:
     high: float = count + 10 * (count + 1) ** 0.5 + 10
     for _ in range(_HALVINGS):
         mean = (low + high) / 2
-        term = total = exp(-mean)
-        for k in range(1, count + 1):
-            term *= mean / k
-            total += term
+        total = sum(exp(k * log(mean) - mean - lgamma(k + 1)) for k in range(count + 1))
         low, high = (mean, high) if total > 1 - CONFIDENCE else (low, mean)
     return float(high / days)

@@ -23,7 +23,8 @@ class WindowSettings(SettingsBlock):
     """A connection without events for so long is over; its five-tuple then begins a new one."""
 
     completeness_floor: float = Field(default=0.8, ge=0, le=1)
-    """Below this share of seen flows a window teaches nothing and raises only denials."""
+    """Below this share of seen flows a window teaches nothing, and neither absence nor failures nor
+    the model are judged: only what is there is."""
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:

@@ -127,22 +127,29 @@ def held_out(forest: Forest, gathered: Gathered, keep: Flags, persistence: Persi
     values = gathered.rows.values[keep]
     scores = forest.score(values)
     joint = are_joint(forest.contributions(values), values, persistence.families)
-    return HeldOut(scores, joint, gathered.rows.numbers[keep], gathered.rows.subjects[keep])
+    lengths = [end - begin for begin, end in gathered.spans.values()]
+    return HeldOut(
+        scores, joint, gathered.rows.numbers[keep], gathered.rows.subjects[keep],
+        float(np.mean(lengths)) if lengths else 60.0,
+    )  # fmt: skip
 
 
 def _joined(parts: Iterable[HeldOut]) -> HeldOut:
     """Put sources side by side; subjects of different sources stay apart."""
     scores, joint, numbers, subjects = [], [], [], []
     shift = 0
+    seconds = 0.0
     for part in parts:
         scores.append(part.scores)
         joint.append(part.joint)
         numbers.append(part.numbers)
         subjects.append(part.subjects + shift)
         shift += int(part.subjects.max(initial=0)) + 1
+        seconds += len(part.scores) * part.window_seconds
+    together = np.concatenate(scores)
     return HeldOut(
-        np.concatenate(scores), np.concatenate(joint), np.concatenate(numbers),
-        np.concatenate(subjects),
+        together, np.concatenate(joint), np.concatenate(numbers), np.concatenate(subjects),
+        seconds / max(len(together), 1),
     )  # fmt: skip
 
 

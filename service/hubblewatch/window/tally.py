@@ -268,7 +268,6 @@ class Tally:
 
     def _count_lookups(self) -> None:
         failed: list[tuple[ClosedWindow, str]] = []
-        answered: dict[Subject, set[str]] = {}
         for lookup in self._intake.lookups.values():
             opened = self._openers.direction(lookup.connection)
             back = opened is Direction.BACK
@@ -279,8 +278,10 @@ class Tally:
             if lookup.is_answer:
                 if lookup.rcode:
                     failed.append((window, lookup.name))
+                elif len(window.dns_answered) < MAX_DISTINCT:
+                    window.dns_answered.add(plain_name(lookup.name))
                 else:
-                    answered.setdefault(window.subject, set()).add(plain_name(lookup.name))
+                    window.capped = True
                 continue
             window.dns_queries += 1
             if len(window.dns_names) < MAX_DISTINCT:
@@ -288,6 +289,5 @@ class Tally:
             else:
                 window.capped = True
         for window, name in failed:
-            found = answered.get(window.subject)
-            if found is None or not is_on_search_list(plain_name(name), found):
+            if not is_on_search_list(plain_name(name), window.dns_answered):
                 window.dns_failures += 1

@@ -108,6 +108,43 @@ def test_a_subject_that_appears_later_learns_as_quietly(stream: Stream) -> None:
         assert minute(stream) == []
 
 
+POSTGRES = Subject("shop", "postgres", OUTBOUND)
+
+
+@pytest.mark.parametrize("direction", [OUTBOUND, INBOUND])
+def test_what_only_served_for_an_hour_is_given_nothing(stream: Stream, direction: str) -> None:
+    for _ in range(90):
+        caller = CART if direction == OUTBOUND else POSTGRES._replace(direction=INBOUND)
+        attempts(stream.window(caller), 3, "shop/postgres", 5_432)
+        assert minute(stream) == []
+    found = []
+    for number in range(4):
+        attempts(stream.window(POSTGRES), 1, *store(number))
+        found.append(minute(stream))
+    assert severities(found) == ["info", "info", "warning", "warning"]
+    assert "before it knew 0" in found[2][0].summary
+
+
+def test_what_served_for_an_hour_and_asks_for_credentials_is_critical(stream: Stream) -> None:
+    for _ in range(90):
+        attempts(stream.window(), 3, "shop/postgres", 5_432)
+        assert minute(stream) == []
+    attempts(stream.window(POSTGRES), 1, "/169.254.169.254", 80)
+    (finding,) = minute(stream)
+    assert (finding.subject, finding.severity.value) == (POSTGRES, "critical")
+
+
+@pytest.mark.parametrize("outcome", [Outcome.ALLOWED, Outcome.FAILED])
+def test_a_new_server_meets_its_partners_in_peace(stream: Stream, outcome: Outcome) -> None:
+    settle(stream, 90)
+    for _ in range(40 if outcome is Outcome.ALLOWED else 90):
+        attempts(stream.window(), 3, "shop/postgres", 5_432, outcome=outcome)
+        minute(stream)
+    for number in range(4):
+        attempts(stream.window(POSTGRES), 1, *store(number))
+        assert minute(stream) == []
+
+
 def test_a_subject_that_meets_new_peers_all_the_time_may_go_on(stream: Stream) -> None:
     for number in range(120):
         findings = minute(stream, store(number))

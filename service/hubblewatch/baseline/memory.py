@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from hubblewatch.baseline.estimate import Estimate
+from hubblewatch.baseline.estimate import ACTIVE_FROM, Estimate
 from hubblewatch.baseline.features import explained_lookups, features, unexplained_udp
 from hubblewatch.baseline.past import (
     MAX_EDGES,
@@ -25,7 +25,7 @@ from hubblewatch.baseline.past import (
 )
 from hubblewatch.baseline.subjects import Subjects
 from hubblewatch.baseline.week import EVERY_WINDOWS, Week, first_hour, hour_of, looks_of
-from hubblewatch.window.closed import ClosedWindow, EdgeCounts, EdgeKey, Subject
+from hubblewatch.window.closed import INBOUND, ClosedWindow, EdgeCounts, EdgeKey, Subject
 from hubblewatch.window.closing import Closing
 
 SUBJECT_EXPIRES_AFTER_WINDOWS = 7 * 24 * 60
@@ -98,6 +98,7 @@ class Memory:
             memory = self.subject(window.subject)
             if memory.first < 0:
                 memory.first = closing.number
+                memory.served = self._served(window.subject, closing.number)
             known = memory.edges
             window.new_edges = sum(1 for edge in window.edges if str(edge) not in known)
             _try(memory, window, closing.number)
@@ -127,6 +128,18 @@ class Memory:
             )
         )
         del self.stream.recent[:-RECENT_WINDOWS]
+
+    def _served(self, subject: Subject, number: int) -> int:
+        """Give for how many windows a workload that now opens its first connection did but serve.
+
+        Only what its own namespace and the outside show: that is in one partition with it.
+        """
+        looked = min(number - self.stream.first, self.stream.complete)
+        if subject.direction == INBOUND or looked < ACTIVE_FROM:
+            return 0
+        since = self.subjects.serves_since(subject)
+        served = 0 if since is None else min(number - since, looked)
+        return served if served >= ACTIVE_FROM else 0
 
     def _meet_namespaces(self, closing: Closing) -> None:
         counts: dict[str, NamespaceRecent] = {}

@@ -116,7 +116,7 @@ class Beaconing:
             times = _joined(slot.get(text, []), counts.begins)
             slot[text] = list(times)
             if span is not None and number - span.first + 1 >= self._settings.windows:
-                beacon = self._judge(edge, times, window, (span.first - past.first))
+                beacon = self._judge(edge, times, window, span.first - past.first + past.served)
                 if beacon is not None:
                     found.append(beacon)
         kept = sorted(slot, key=lambda text: (-slot[text][-1], text))[:_MAX_CANDIDATES]

@@ -8,7 +8,8 @@ known peer and what a neighbour in the namespace talks to already less. A single
 the kube-apiserver is a warning, and with the metadata service critical, for a subject that was
 watched for an hour, rarely meets anyone new, and has no neighbour that does the same.
 
-A subject's first ten windows are taken as given. Destinations outside the cluster are the work of
+A subject's first ten windows are taken as given, unless it had only served others for an hour or
+more. Destinations outside the cluster are the work of
 ``external-egress``.
 
 Known false positives: a new version with several new partners; monitoring and ingress when many
@@ -22,7 +23,6 @@ from collections.abc import Iterable
 from msgspec import Struct
 from pydantic import Field
 
-from hubblewatch.baseline.estimate import BaselineState
 from hubblewatch.baseline.memory import Memory
 from hubblewatch.baseline.past import SubjectMemory
 from hubblewatch.baseline.subjects import Subjects
@@ -37,6 +37,7 @@ from hubblewatch.detectors.novelty import (
     chance_of_more,
     discovered_through,
     given_through,
+    is_known_well,
     note_told,
     rate_before,
     settled_through,
@@ -186,7 +187,7 @@ class NewEdge:
             return None
         severity = Severity.INFO
         unknown = [a.edge for a in now if a.weight >= _PEER + _SENSITIVE]
-        if past.state is BaselineState.ACTIVE:
+        if is_known_well(past):
             if any(is_metadata(edge) for edge in unknown):
                 severity = Severity.CRITICAL
             elif any(edge.peer == APISERVER for edge in unknown):

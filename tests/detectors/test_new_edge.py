@@ -72,6 +72,18 @@ def test_denied_attempts_are_contacts(stream: Stream) -> None:
         attempts(stream.window(), 1, peer, port, outcome=Outcome.DENIED)
         found.append(minute(stream))
     assert severities(found)[-1] == "warning"
+    assert "tried to reach 3 peers for the first time" in found[-1][0].summary
+
+
+def test_what_let_nothing_in_is_named(stream: Stream) -> None:
+    settle(stream)
+    minute(stream, store(0))
+    peer, port = store(1)
+    attempts(stream.window(), 1, peer, port, outcome=Outcome.FAILED)
+    minute(stream)
+    (finding,) = minute(stream, store(2))
+    assert "contacted 3 peers for the first time" in finding.summary
+    assert "Without success: data-1/postgres:5432/tcp. " in finding.description
 
 
 def test_six_databases_at_once_are_critical(stream: Stream) -> None:
@@ -188,6 +200,24 @@ def test_the_metadata_service_is_critical_for_who_was_watched_an_hour(stream: St
     assert finding.severity.value == "critical"
 
 
+def test_the_metadata_service_is_critical_in_company_too(stream: Stream) -> None:
+    settle(stream, 90)
+    (finding,) = minute(stream, store(1), store(2), ("/169.254.169.254", 80))
+    assert finding.observed == 3
+    assert finding.severity.value == "critical"
+
+
+@pytest.mark.parametrize(
+    ("port", "severity"), [(10_250, "warning"), (9_100, "info"), (6_443, "info")]
+)
+def test_a_kubelet_alone_is_a_warning_for_who_was_watched_an_hour(
+    stream: Stream, port: int, severity: str
+) -> None:
+    settle(stream, 90)
+    (finding,) = minute(stream, ("/node", port))
+    assert finding.severity.value == severity
+
+
 def test_the_metadata_service_is_info_where_a_neighbour_uses_it(stream: Stream) -> None:
     attempts(stream.window(STOCK), 1, "/169.254.169.254", 80)
     settle(stream, 90)
@@ -212,3 +242,11 @@ def test_a_broad_subject_may_meet_a_few_more(stream: Stream) -> None:
         assert minute(stream, *broad) == []
     found = [minute(stream, *broad, (f"new-{number}/web", 8_080)) for number in range(10)]
     assert set(severities(found)) == {"info"}
+
+
+def test_who_watches_all_and_meets_what_was_deployed_is_no_emergency(stream: Stream) -> None:
+    broad = [(f"team-{number}/web", 8_080) for number in range(60)]
+    for _ in range(40):
+        assert minute(stream, *broad) == []
+    (finding,) = minute(stream, *broad, *((f"launch/app-{number}", 8_080) for number in range(20)))
+    assert finding.severity.value == "warning"

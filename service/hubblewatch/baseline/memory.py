@@ -25,7 +25,7 @@ from hubblewatch.baseline.past import (
 )
 from hubblewatch.baseline.subjects import Subjects
 from hubblewatch.baseline.week import EVERY_WINDOWS, Week, first_hour, hour_of, looks_of
-from hubblewatch.window.closed import INBOUND, ClosedWindow, EdgeCounts, EdgeKey, Subject
+from hubblewatch.window.closed import INBOUND, ClosedWindow, EdgeKey, Subject
 from hubblewatch.window.closing import Closing
 
 SUBJECT_EXPIRES_AFTER_WINDOWS = 7 * 24 * 60
@@ -189,7 +189,7 @@ class Memory:
                     self._learn_hour(window.subject, memory, counts, closing, weight < 1)
             namespaces = sorted((name, True) for name in window.peer_namespaces)
             remember(memory.namespaces, namespaces, number, MAX_NAMESPACES)
-            edges = sorted((str(edge), _succeeded(counts)) for edge, counts in window.edges.items())
+            edges = sorted((str(edge), counts.succeeded) for edge, counts in window.edges.items())
             came, went = remember(memory.edges, edges, number, MAX_EDGES)
             if came or went:
                 self.subjects.note_edges(window.subject, came, went)
@@ -272,11 +272,7 @@ def _is_strange(memory: SubjectMemory, window: ClosedWindow, edge: EdgeKey, numb
     if span is not None:
         return not span.answered and span.first > number - STRANGER_WINDOWS
     counts = window.edges.get(edge)
-    return counts is None or not _succeeded(counts)
-
-
-def _succeeded(counts: EdgeCounts) -> bool:
-    return counts.attempts > counts.denied + counts.dropped + counts.failed
+    return counts is None or not counts.succeeded
 
 
 def _node_loss(closing: Closing) -> dict[str, float]:

@@ -21,6 +21,8 @@ METADATA = frozenset(
 link-local address, AWS over IPv6, Alibaba, Google by name."""
 
 APISERVER = "kube-apiserver"
+NODE = "node"
+"""How these two are named as peers (see ``attempt.peer``)."""
 
 
 def split_edge(text: str) -> EdgeKey:

@@ -68,6 +68,11 @@ class EdgeCounts(Struct, gc=False):
     uuid: str = ""
     begins: list[int] | None = None
 
+    @property
+    def succeeded(self) -> bool:
+        """Whether any attempt was let in and answered."""
+        return self.attempts > self.denied + self.dropped + self.failed
+
 
 class ContactKey(NamedTuple):
     """An address and port that a subject tried; inbound: who tried which port of the subject."""

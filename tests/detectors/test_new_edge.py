@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from tests.closings import CART, Stream, attempts
+from tests.closings import CART, SIZE, Stream, attempts
 
 from hubblewatch.attempt.evidence import Outcome
 from hubblewatch.detectors.finding import Finding
@@ -62,6 +62,7 @@ def test_one_database_after_another_is_a_warning_at_the_third(stream: Stream) ->
     assert severities(found) == ["info", "info", "warning", "warning"]
     assert found[2][0].observed == 3
     assert [peer.namespace for peer in found[2][0].peers] == ["data-2", "data-1", "data-0"]
+    assert found[2][0].since == (stream.number - 4) * SIZE
 
 
 def test_denied_attempts_are_contacts(stream: Stream) -> None:

@@ -69,6 +69,8 @@ class _Beacon(Struct):
     """As many were judged, the last ones."""
     period: float
     scatter: float
+    since: int
+    """When the first of them began, epoch seconds."""
 
 
 class Beaconing:
@@ -143,7 +145,7 @@ class Beaconing:
             or watched * (window.end - window.start) < settings.periods_before * period
         ):
             return None
-        return _Beacon(edge, len(gaps), float(period), scatter)
+        return _Beacon(edge, len(gaps), float(period), scatter, times[-len(gaps) - 1])
 
     def _finding(
         self, window: ClosedWindow, past: SubjectMemory, beacon: _Beacon, severity: Severity
@@ -188,6 +190,7 @@ class Beaconing:
             evidence=evidence,
             unnamed=unnamed,
             pods=sorted(window.pods),
+            since=beacon.since,
             protocol=edge.protocol,
             ports=[edge.port],
             baseline=str(past.state),

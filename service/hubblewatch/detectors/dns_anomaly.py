@@ -26,7 +26,7 @@ from hubblewatch.baseline.estimate import BaselineState, Estimate
 from hubblewatch.baseline.memory import SUSPICIOUS_WEIGHT, Memory
 from hubblewatch.baseline.past import SubjectMemory
 from hubblewatch.block import Block
-from hubblewatch.detectors.finding import Evidence, Finding, PeerRef, Reason, Severity
+from hubblewatch.detectors.finding import Evidence, Finding, PeerRef, Reason, Severity, began
 from hubblewatch.detectors.name_sketch import NameSketch
 from hubblewatch.detectors.novelty import HOUR
 from hubblewatch.detectors.wording import counted, name_of, span_of
@@ -250,6 +250,7 @@ class DnsAnomaly:
             peers=[PeerRef(domain, ports=[53], attempts=len(names))],
             evidence=Evidence(edges=examples),
             pods=sorted(window.pods),
+            since=began(window, _window_count(sketch)),
             protocol="dns",
             baseline=str(past.state),
         )

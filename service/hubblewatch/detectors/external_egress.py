@@ -31,6 +31,7 @@ from hubblewatch.detectors.finding import (
     Finding,
     Reason,
     Severity,
+    began,
     shown_evidence,
     with_earlier,
 )
@@ -178,5 +179,6 @@ class ExternalEgress:
             evidence=evidence,
             unnamed=unnamed,
             pods=sorted(window.pods),
+            since=began(window, case.windows),
             baseline=str(past.state),
         )

@@ -8,6 +8,7 @@ from enum import StrEnum
 from msgspec import Struct, field
 
 from hubblewatch.window.closed import INBOUND, ClosedWindow, EdgeCounts, EdgeKey, Subject
+from hubblewatch.window.closing import Closing
 
 RESOLVE_AFTER_WINDOWS = 5
 """Quiet windows of a complete stream that end an incident; a later finding is another one."""
@@ -90,6 +91,9 @@ class Finding(Struct, frozen=True):
     evidence: Evidence = field(default_factory=Evidence)
     unnamed: Unnamed = Unnamed()
     pods: list[str] = field(default_factory=list)
+    since: int | None = None
+    """Epoch seconds at which that begins what it tells of; the window's own begin where None."""
+
     verdict: str = ""
     """Verdict, protocol and ports narrow the command that shows the flows."""
     protocol: str = ""
@@ -104,6 +108,11 @@ class Finding(Struct, frozen=True):
     def ratio(self) -> float:
         """Observed over expected; expected counts as at least one."""
         return self.observed / max(self.expected, 1.0)
+
+
+def began(window: ClosedWindow | Closing, windows: int) -> int:
+    """Give when the first of so many windows began, of which this is the last; epoch seconds."""
+    return window.end - windows * (window.end - window.start)
 
 
 MAX_SHOWN = 10

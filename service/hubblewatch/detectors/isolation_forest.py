@@ -32,6 +32,7 @@ from hubblewatch.detectors.finding import (
     Reason,
     Severity,
     Unnamed,
+    began,
     shown_evidence,
 )
 from hubblewatch.detectors.wording import from_whom, listed, name_of, span_of
@@ -171,6 +172,7 @@ class IsolationForest:
             evidence=evidence,
             unnamed=unnamed,
             pods=sorted(window.pods),
+            since=began(window, self._settings.windows),
             baseline=str(past.state),
             model=model.label,
             shadow=model.shadow,

@@ -29,7 +29,14 @@ from hubblewatch.baseline.past import SubjectMemory
 from hubblewatch.baseline.subjects import Subjects
 from hubblewatch.block import Block
 from hubblewatch.detectors.destinations import APISERVER, NODE, is_metadata, is_outside, split_edge
-from hubblewatch.detectors.finding import Finding, Reason, Severity, shown_evidence, with_earlier
+from hubblewatch.detectors.finding import (
+    Finding,
+    Reason,
+    Severity,
+    began,
+    shown_evidence,
+    with_earlier,
+)
 from hubblewatch.detectors.novelty import (
     AT_ONCE_WINDOWS,
     DAY,
@@ -295,6 +302,7 @@ class NewEdge:
             evidence=evidence,
             unnamed=unnamed,
             pods=sorted(window.pods),
+            since=began(window, case.windows),
             ports=sorted({arrival.edge.port for arrival in case.arrivals}),
             baseline=str(past.state),
         )

@@ -30,6 +30,7 @@ from hubblewatch.detectors.finding import (
     Reason,
     Severity,
     Unnamed,
+    began,
     shown_evidence,
 )
 from hubblewatch.detectors.wording import counted, listed, name_of, span_of
@@ -136,6 +137,7 @@ class PortScan:
             evidence=evidence,
             unnamed=unnamed,
             pods=sorted(window.pods),
+            since=began(window, TRIAL_WINDOWS),
             baseline=str(past.state),
         )
 

@@ -15,7 +15,15 @@ from typing import Protocol
 from hubblewatch.baseline.features import unexplained_udp
 from hubblewatch.baseline.memory import Memory
 from hubblewatch.baseline.past import NamespaceMemory, NamespaceRecent
-from hubblewatch.detectors.finding import Evidence, Finding, PeerRef, Reason, Severity, Unnamed
+from hubblewatch.detectors.finding import (
+    Evidence,
+    Finding,
+    PeerRef,
+    Reason,
+    Severity,
+    Unnamed,
+    began,
+)
 from hubblewatch.detectors.wording import counted, listed
 from hubblewatch.window.closed import OUTBOUND, Subject
 from hubblewatch.window.closing import Closing
@@ -124,6 +132,7 @@ def _finding(
         peers=[PeerRef(w.subject.workload, name, attempts=unexplained_udp(w)) for w in windows],
         evidence=Evidence(edges=[f"{name}/{text}" for text in busiest]),
         unnamed=unnamed,
+        since=began(closing, _WINDOWS),
         protocol="udp",
         baseline=str(past.udp_share.state),
     )

@@ -193,12 +193,15 @@ def test_the_apiserver_alone_is_a_warning_for_who_was_watched_an_hour(
     settle(stream, watched)
     (finding,) = minute(stream, ("/kube-apiserver", 6_443))
     assert finding.severity.value == severity
+    assert "one peer after another" not in finding.description
 
 
 def test_the_metadata_service_is_critical_for_who_was_watched_an_hour(stream: Stream) -> None:
     settle(stream, 90)
     (finding,) = minute(stream, ("/169.254.169.254", 80))
     assert finding.severity.value == "critical"
+    assert "gives the machine's own credentials to whoever asks it" in finding.description
+    assert "give it a role of its own" in finding.recommendation
 
 
 def test_the_metadata_service_is_critical_in_company_too(stream: Stream) -> None:

@@ -28,7 +28,13 @@ from hubblewatch.baseline.memory import Memory
 from hubblewatch.baseline.past import SubjectMemory
 from hubblewatch.baseline.subjects import Subjects
 from hubblewatch.block import Block
-from hubblewatch.detectors.destinations import APISERVER, NODE, is_metadata, is_outside, split_edge
+from hubblewatch.detectors.destinations import (
+    APISERVER,
+    is_control,
+    is_metadata,
+    is_outside,
+    split_edge,
+)
 from hubblewatch.detectors.finding import (
     Finding,
     Reason,
@@ -37,6 +43,7 @@ from hubblewatch.detectors.finding import (
     shown_evidence,
     with_earlier,
 )
+from hubblewatch.detectors.new_edge_meaning import advice_on, meaning_of
 from hubblewatch.detectors.novelty import (
     AT_ONCE_WINDOWS,
     DAY,
@@ -116,7 +123,6 @@ class _Case(Struct):
     known: int
 
 
-_KUBELET = 10_250
 _CRITICAL_GROWTH = 0.5
 """New peers as a share of those known before, for critical: who watches a whole cluster meets as
 many as weigh that much whenever a namespace is deployed."""
@@ -209,7 +215,7 @@ class NewEdge:
         if is_known_well(past):
             if any(is_metadata(edge) for edge in unknown):
                 severity = Severity.CRITICAL
-            elif any(edge.peer == APISERVER or _is_kubelet(edge) for edge in unknown):
+            elif any(is_control(edge) for edge in unknown):
                 severity = Severity.WARNING
         known = len({edge.peer for first, edge in met if first < number})
         return _Case(severity, now, 1, rate, known)
@@ -263,11 +269,12 @@ class NewEdge:
 
     def _finding(self, window: ClosedWindow, past: SubjectMemory, case: _Case) -> Finding:
         subject = window.subject
-        new = {arrival.edge.peer for arrival in case.arrivals}
+        edges = [arrival.edge for arrival in case.arrivals]
+        new = {edge.peer for edge in edges}
         peers, evidence, unnamed = shown_evidence(window, "attempts", lambda edge: edge.peer in new)
-        peers, unnamed = with_earlier(peers, unnamed, (arrival.edge for arrival in case.arrivals))
-        names = [str(arrival.edge) for arrival in case.arrivals]
-        in_vain = [str(a.edge) for a in case.arrivals if not _let_in(a.edge, window, past)]
+        peers, unnamed = with_earlier(peers, unnamed, edges)
+        names = [str(edge) for edge in edges]
+        in_vain = [str(edge) for edge in edges if not _let_in(edge, window, past)]
         count = len(names)
         contacted = "tried to reach" if len(in_vain) == count else "contacted"
         without = f"Without success: {listed(in_vain)}. " if in_vain else ""
@@ -285,13 +292,12 @@ class NewEdge:
             ),
             description=(
                 f"New: {listed(names)}. {without}At the rate at which it met new peers so far, "
-                f"{case.expected:.2f} were to be expected. A workload that meets one peer after "
-                "another, databases and the API server above all, can be a compromised pod that "
-                "looks for a way on; or a new version has new partners."
+                f"{case.expected:.2f} were to be expected. {meaning_of(edges)}"
             ),
             recommendation=(
                 "See whether the workload was deployed or reconfigured shortly before. If not, ask "
                 "its owner whether it is meant to reach these peers, and look at what its pods run."
+                f"{advice_on(edges)}"
             ),
             reasons=[
                 Reason("new_peers", float(count), 0.0, case.expected, 0.6),
@@ -303,13 +309,9 @@ class NewEdge:
             unnamed=unnamed,
             pods=sorted(window.pods),
             since=began(window, case.windows),
-            ports=sorted({arrival.edge.port for arrival in case.arrivals}),
+            ports=sorted({edge.port for edge in edges}),
             baseline=str(past.state),
         )
-
-
-def _is_kubelet(edge: EdgeKey) -> bool:
-    return not edge.namespace and edge.workload == NODE and edge.port == _KUBELET
 
 
 def _let_in(edge: EdgeKey, window: ClosedWindow, past: SubjectMemory) -> bool:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-from tests.closings import WHOLE, Stream, attempts, seen
+from tests.closings import SIZE, WHOLE, Stream, attempts, seen
 
 from hubblewatch.attempt.evidence import Outcome
 from hubblewatch.detectors.connectivity_errors import (
@@ -41,6 +41,15 @@ def test_failures_in_two_of_three_windows_are_found(
     (finding,) = minute(stream, 15, outcome=outcome)
     assert finding.severity.value == "warning"
     assert finding.observed == 30
+
+
+def test_a_good_window_between_two_bad_ones_is_part_of_the_time(stream: Stream) -> None:
+    stream.repeat(60)
+    minute(stream, 15)
+    minute(stream, 0)
+    (finding,) = minute(stream, 15)
+    assert "30 attempts within 3 minutes" in finding.summary
+    assert finding.since == (stream.number - 3) * SIZE
 
 
 def test_one_bad_window_is_quiet(stream: Stream) -> None:

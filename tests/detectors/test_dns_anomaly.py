@@ -29,10 +29,12 @@ def minute(
     failures: int = 4,
     queries: int = 10,
     completeness: Completeness | None = None,
+    answered: Iterable[str] = (),
 ) -> list[Finding]:
     window = stream.window()
     attempts(window, 10)
     asked = [*HOME, *names]
+    window.dns_answered.update(answered)
     window.dns_names.update(asked)
     window.dns_queries += max(queries, len(asked))
     window.dns_failures += failures
@@ -106,6 +108,28 @@ def test_a_name_that_ran_through_the_search_list_counts_once(stream: Stream) -> 
         names = [name.rstrip(".") for name in carried(rng, 5)]
         suffixes = ("", ".shop.svc.cluster.local", ".svc.cluster.local", ".cluster.local")
         assert minute(stream, [f"{name}{suffix}." for name in names for suffix in suffixes]) == []
+
+
+CLOUD = "eu-west-1.compute.internal"
+"""A domain that nodes of a cloud hand down to their pods' search lists."""
+
+
+def test_any_domain_of_the_search_list_makes_no_new_names(stream: Stream) -> None:
+    settle(stream)
+    for number in range(20):
+        hosts = [f"www.a-site-of-its-own-{number}-{n}.com" for n in range(10)]
+        asked = [f"{host}{suffix}." for host in hosts for suffix in (f".{CLOUD}", "")]
+        assert minute(stream, asked, answered=hosts) == []
+
+
+def test_an_answered_name_in_front_hides_no_tunnel(stream: Stream) -> None:
+    settle(stream)
+    rng = random.Random(10)
+    found = []
+    for _ in range(4):
+        hidden = [f"example.com.{name}" for name in carried(rng, 20)]
+        found.append(minute(stream, [*hidden, "example.com."], answered=["example.com"]))
+    assert {finding.key for findings in found for finding in findings} == {"pkg-mirror.cc"}
 
 
 def test_letters_written_large_at_random_are_no_new_names(stream: Stream) -> None:

@@ -159,3 +159,18 @@ def test_what_it_keeps_is_bounded(stream: Stream) -> None:
     for number in range(40):
         minute(stream, *(f"host.d-{number}-{n}.com" for n in range(20)))
     assert len(stream.memory.subject(CART).slots["external-egress"]) <= 16
+
+
+def test_what_only_served_and_now_talks_to_the_outside_is_found(stream: Stream) -> None:
+    postgres = Subject("shop", "postgres", OUTBOUND)
+    for _ in range(90):
+        attempts(stream.window(), 3, "shop/postgres", 5_432)
+        settle(stream, 1)
+    found = []
+    for _ in range(6):
+        attempts(stream.window(postgres), 1, "/203.0.113.9", 4_444)
+        found.append(minute(stream))
+    assert severities(found)[0] == "info"
+    assert severities(found)[-1] == "warning"
+    assert "before it had none outside at all" in found[-1][0].summary
+    assert "None of it was seen in 90 minutes" in found[-1][0].description

@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from tests.closings import CART, Stream, attempts
+from tests.closings import CART, SIZE, Stream, attempts
 
 from hubblewatch.attempt.evidence import Outcome
 from hubblewatch.detectors.finding import Finding
@@ -62,6 +62,7 @@ def test_one_database_after_another_is_a_warning_at_the_third(stream: Stream) ->
     assert severities(found) == ["info", "info", "warning", "warning"]
     assert found[2][0].observed == 3
     assert [peer.namespace for peer in found[2][0].peers] == ["data-2", "data-1", "data-0"]
+    assert found[2][0].since == (stream.number - 4) * SIZE
 
 
 def test_denied_attempts_are_contacts(stream: Stream) -> None:
@@ -72,6 +73,18 @@ def test_denied_attempts_are_contacts(stream: Stream) -> None:
         attempts(stream.window(), 1, peer, port, outcome=Outcome.DENIED)
         found.append(minute(stream))
     assert severities(found)[-1] == "warning"
+    assert "tried to reach 3 peers for the first time" in found[-1][0].summary
+
+
+def test_what_let_nothing_in_is_named(stream: Stream) -> None:
+    settle(stream)
+    minute(stream, store(0))
+    peer, port = store(1)
+    attempts(stream.window(), 1, peer, port, outcome=Outcome.FAILED)
+    minute(stream)
+    (finding,) = minute(stream, store(2))
+    assert "contacted 3 peers for the first time" in finding.summary
+    assert "Without success: data-1/postgres:5432/tcp. " in finding.description
 
 
 def test_six_databases_at_once_are_critical(stream: Stream) -> None:
@@ -105,6 +118,43 @@ def test_a_subject_that_appears_later_learns_as_quietly(stream: Stream) -> None:
     new = Subject("shop", "preview", OUTBOUND)
     for number in range(10):
         attempts(stream.window(new), 1, *store(number))
+        assert minute(stream) == []
+
+
+POSTGRES = Subject("shop", "postgres", OUTBOUND)
+
+
+@pytest.mark.parametrize("direction", [OUTBOUND, INBOUND])
+def test_what_only_served_for_an_hour_is_given_nothing(stream: Stream, direction: str) -> None:
+    for _ in range(90):
+        caller = CART if direction == OUTBOUND else POSTGRES._replace(direction=INBOUND)
+        attempts(stream.window(caller), 3, "shop/postgres", 5_432)
+        assert minute(stream) == []
+    found = []
+    for number in range(4):
+        attempts(stream.window(POSTGRES), 1, *store(number))
+        found.append(minute(stream))
+    assert severities(found) == ["info", "info", "warning", "warning"]
+    assert "before it knew 0" in found[2][0].summary
+
+
+def test_what_served_for_an_hour_and_asks_for_credentials_is_critical(stream: Stream) -> None:
+    for _ in range(90):
+        attempts(stream.window(), 3, "shop/postgres", 5_432)
+        assert minute(stream) == []
+    attempts(stream.window(POSTGRES), 1, "/169.254.169.254", 80)
+    (finding,) = minute(stream)
+    assert (finding.subject, finding.severity.value) == (POSTGRES, "critical")
+
+
+@pytest.mark.parametrize("outcome", [Outcome.ALLOWED, Outcome.FAILED])
+def test_a_new_server_meets_its_partners_in_peace(stream: Stream, outcome: Outcome) -> None:
+    settle(stream, 90)
+    for _ in range(40 if outcome is Outcome.ALLOWED else 90):
+        attempts(stream.window(), 3, "shop/postgres", 5_432, outcome=outcome)
+        minute(stream)
+    for number in range(4):
+        attempts(stream.window(POSTGRES), 1, *store(number))
         assert minute(stream) == []
 
 
@@ -143,12 +193,33 @@ def test_the_apiserver_alone_is_a_warning_for_who_was_watched_an_hour(
     settle(stream, watched)
     (finding,) = minute(stream, ("/kube-apiserver", 6_443))
     assert finding.severity.value == severity
+    assert "one peer after another" not in finding.description
 
 
 def test_the_metadata_service_is_critical_for_who_was_watched_an_hour(stream: Stream) -> None:
     settle(stream, 90)
     (finding,) = minute(stream, ("/169.254.169.254", 80))
     assert finding.severity.value == "critical"
+    assert "gives the machine's own credentials to whoever asks it" in finding.description
+    assert "give it a role of its own" in finding.recommendation
+
+
+def test_the_metadata_service_is_critical_in_company_too(stream: Stream) -> None:
+    settle(stream, 90)
+    (finding,) = minute(stream, store(1), store(2), ("/169.254.169.254", 80))
+    assert finding.observed == 3
+    assert finding.severity.value == "critical"
+
+
+@pytest.mark.parametrize(
+    ("port", "severity"), [(10_250, "warning"), (9_100, "info"), (6_443, "info")]
+)
+def test_a_kubelet_alone_is_a_warning_for_who_was_watched_an_hour(
+    stream: Stream, port: int, severity: str
+) -> None:
+    settle(stream, 90)
+    (finding,) = minute(stream, ("/node", port))
+    assert finding.severity.value == severity
 
 
 def test_the_metadata_service_is_info_where_a_neighbour_uses_it(stream: Stream) -> None:
@@ -175,3 +246,11 @@ def test_a_broad_subject_may_meet_a_few_more(stream: Stream) -> None:
         assert minute(stream, *broad) == []
     found = [minute(stream, *broad, (f"new-{number}/web", 8_080)) for number in range(10)]
     assert set(severities(found)) == {"info"}
+
+
+def test_who_watches_all_and_meets_what_was_deployed_is_no_emergency(stream: Stream) -> None:
+    broad = [(f"team-{number}/web", 8_080) for number in range(60)]
+    for _ in range(40):
+        assert minute(stream, *broad) == []
+    (finding,) = minute(stream, *broad, *((f"launch/app-{number}", 8_080) for number in range(20)))
+    assert finding.severity.value == "warning"

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.closings import Stream, attempts, seen
+from tests.closings import SIZE, Stream, attempts, seen
 
 from hubblewatch.attempt.evidence import Outcome
 from hubblewatch.detectors.finding import Finding, Severity
@@ -42,9 +42,11 @@ def test_a_few_in_each_of_three_windows_are_a_warning(stream: Stream, past: int)
 
 def test_a_slow_retry_is_found_when_most_of_ten_windows_have_one(stream: Stream) -> None:
     stream.repeat(60)
-    found = severities(denied(stream, *[1] * 10))
+    told = denied(stream, *[1] * 10)
+    found = severities(told)
     assert found[:6] == [""] * 6
     assert found[6:] == ["warning"] * 4
+    assert told[-1][0].since == (stream.number - 10) * SIZE
 
 
 @pytest.mark.parametrize(

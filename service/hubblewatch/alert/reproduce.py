@@ -12,14 +12,18 @@ _MAX_PORTS = 5
 
 
 def observe_command(finding: Finding, start: int, end: int) -> str:
-    """Give the command for flows of ``[start, end)``, and earlier ones that the finding is about.
+    """Give the command for the finding's flows until ``end``; names are quoted for a POSIX shell.
+
+    They begin at ``start``, or before where the finding tells of more. Ports narrow it only where
+    they are few and all that the finding is about.
 
     Names are quoted for a POSIX shell. Pods are named by prefix, which is how Hubble's
     ``--from-pod`` and ``--to-pod`` match.
     """
     subject = finding.subject
-    since = format_seconds(start - finding.earlier_seconds)
-    words = ["hubble", "observe", "--since", since, "--until", format_seconds(end)]
+    if finding.since is not None:
+        start = min(start, finding.since)
+    words = ["hubble", "observe", "--since", format_seconds(start), "--until", format_seconds(end)]
     if subject.workload and subject.namespace:
         side = "--to-pod" if subject.direction == "inbound" else "--from-pod"
         words += [side, f"{subject.namespace}/{subject.workload}"]
@@ -29,7 +33,7 @@ def observe_command(finding: Finding, start: int, end: int) -> str:
         words += ["--verdict", finding.verdict]
     if finding.protocol:
         words += ["--protocol", finding.protocol]
-    if len(finding.ports) <= _MAX_PORTS:
+    if len(finding.ports) <= _MAX_PORTS and not finding.unnamed.ports:
         for port in finding.ports:
             words += ["--to-port", str(port)]
     return shlex.join(words)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from hubblewatch.baseline.estimate import Estimate
+from hubblewatch.baseline.estimate import ACTIVE_FROM, Estimate
 from hubblewatch.baseline.features import explained_lookups, features, unexplained_udp
 from hubblewatch.baseline.past import (
     MAX_EDGES,
@@ -25,7 +25,7 @@ from hubblewatch.baseline.past import (
 )
 from hubblewatch.baseline.subjects import Subjects
 from hubblewatch.baseline.week import Week, every_windows, first_hour, hour_of, looks_of
-from hubblewatch.window.closed import ClosedWindow, EdgeCounts, EdgeKey, Subject
+from hubblewatch.window.closed import INBOUND, ClosedWindow, EdgeKey, Subject
 from hubblewatch.window.closing import Closing
 
 SUBJECT_EXPIRES_AFTER_SECONDS = 7 * 86_400
@@ -99,6 +99,7 @@ class Memory:
             memory = self.subject(window.subject)
             if memory.first < 0:
                 memory.first = closing.number
+                memory.served = self._served(window.subject, closing.number)
             known = memory.edges
             window.new_edges = sum(1 for edge in window.edges if str(edge) not in known)
             _try(memory, window, closing.number)
@@ -128,6 +129,18 @@ class Memory:
             )
         )
         del self.stream.recent[:-RECENT_WINDOWS]
+
+    def _served(self, subject: Subject, number: int) -> int:
+        """Give for how many windows a workload that now opens its first connection did but serve.
+
+        Only what its own namespace and the outside show: that is in one partition with it.
+        """
+        looked = min(number - self.stream.first, self.stream.complete)
+        if subject.direction == INBOUND or looked < ACTIVE_FROM:
+            return 0
+        since = self.subjects.serves_since(subject)
+        served = 0 if since is None else min(number - since, looked)
+        return served if served >= ACTIVE_FROM else 0
 
     def _meet_namespaces(self, closing: Closing) -> None:
         counts: dict[str, NamespaceRecent] = {}
@@ -177,7 +190,7 @@ class Memory:
                     self._learn_hour(window.subject, memory, counts, closing, weight < 1)
             namespaces = sorted((name, True) for name in window.peer_namespaces)
             remember(memory.namespaces, namespaces, number, MAX_NAMESPACES)
-            edges = sorted((str(edge), _succeeded(counts)) for edge, counts in window.edges.items())
+            edges = sorted((str(edge), counts.succeeded) for edge, counts in window.edges.items())
             came, went = remember(memory.edges, edges, number, MAX_EDGES)
             if came or went:
                 self.subjects.note_edges(window.subject, came, went)
@@ -260,11 +273,7 @@ def _is_strange(memory: SubjectMemory, window: ClosedWindow, edge: EdgeKey, numb
     if span is not None:
         return not span.answered and span.first > number - STRANGER_WINDOWS
     counts = window.edges.get(edge)
-    return counts is None or not _succeeded(counts)
-
-
-def _succeeded(counts: EdgeCounts) -> bool:
-    return counts.attempts > counts.denied + counts.dropped + counts.failed
+    return counts is None or not counts.succeeded
 
 
 def _node_loss(closing: Closing) -> dict[str, float]:

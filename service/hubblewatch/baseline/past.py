@@ -83,6 +83,10 @@ class SubjectMemory(Struct):
     complete_before: int | None = None
     """Complete closings of the stream before its first window, and up to its last one."""
     complete_through: int = 0
+    served: int = 0
+    """For how many windows others had been served by the workload before it first opened anything
+    itself; 0 where that was not long, and for those that are served."""
+
     estimates: dict[str, Estimate] = field(default_factory=dict)
     namespaces: dict[str, Span] = field(default_factory=dict)
     edges: dict[str, Span] = field(default_factory=dict)

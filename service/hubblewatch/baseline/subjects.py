@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from hubblewatch.baseline.past import SubjectMemory
-from hubblewatch.window.closed import Subject
+from hubblewatch.window.closed import INBOUND, Subject
 
 Place = tuple[str, str]
 """Namespace and direction: those in one place are neighbours."""
@@ -59,6 +59,17 @@ class Subjects(dict[Subject, SubjectMemory]):
         for workload, memory in self._places.get(place, {}).items():
             if workload != subject.workload:
                 yield memory
+
+    def serves_since(self, subject: Subject) -> int | None:
+        """Give the window in which the workload first served its namespace or the outside."""
+        inbound = self.get(subject._replace(direction=INBOUND))
+        found = [inbound.first] if inbound is not None and inbound.windows else []
+        peer = f"{subject.namespace}/{subject.workload}:"
+        for memory in self.neighbours(subject):
+            for edge, span in memory.edges.items():
+                if edge.startswith(peer) and span.answered:
+                    found.append(span.first)
+        return min(found, default=None)
 
     def note_edges(self, subject: Subject, gained: Iterable[str], lost: Iterable[str]) -> None:
         """Bring the index up to a change of a subject's edges."""

@@ -26,7 +26,7 @@ from hubblewatch.baseline.estimate import BaselineState, Estimate
 from hubblewatch.baseline.memory import Memory
 from hubblewatch.baseline.past import RECENT_WINDOWS, Recent
 from hubblewatch.block import Block
-from hubblewatch.detectors.finding import Finding, Reason, Severity, seconds_before, shown_evidence
+from hubblewatch.detectors.finding import Finding, Reason, Severity, began, shown_evidence
 from hubblewatch.detectors.wording import counted, from_whom, listed, name_of, span_of
 from hubblewatch.window.closed import ClosedWindow
 from hubblewatch.window.closing import Closing
@@ -102,9 +102,9 @@ class ConnectivityErrors:
                 and bad[-1].number == closing.number
                 and sum(r.failed for r in bad) >= settings.total_failures
             ):
-                yield self._finding(window, bad, estimate)
+                yield self._finding(window, bad, estimate, closing.number)
             elif self._lasts(recent, estimate):
-                yield self._finding(window, recent, estimate)
+                yield self._finding(window, recent, estimate, closing.number)
 
     def _is_bad(self, recent: Recent, estimate: Estimate) -> bool:
         settings = self._settings
@@ -131,9 +131,12 @@ class ConnectivityErrors:
             and estimate.seen_deviation(failures / len(recent)) > settings.restless
         )
 
-    def _finding(self, window: ClosedWindow, bad: list[Recent], estimate: Estimate) -> Finding:
+    def _finding(
+        self, window: ClosedWindow, bad: list[Recent], estimate: Estimate, number: int
+    ) -> Finding:
         settings = self._settings
         subject = window.subject
+        windows = number - bad[0].number + 1
         failures = sum(r.failed for r in bad)
         connections = sum(r.connections for r in bad)
         share = failures / max(connections, failures)
@@ -158,7 +161,7 @@ class ConnectivityErrors:
             unit="failed attempts",
             summary=(
                 f"{share:.0%} of the connections {from_whom(subject)} fail: "
-                f"{counted(failures, 'attempt')} within {span_of(window, len(bad))}; "
+                f"{counted(failures, 'attempt')} within {span_of(window, windows)}; "
                 f"usual is {usual * len(bad):,.0f}"
             ),
             description=(
@@ -177,7 +180,7 @@ class ConnectivityErrors:
             evidence=evidence,
             unnamed=unnamed,
             pods=sorted(window.pods),
+            since=began(window, windows),
             baseline=str(estimate.state),
-            earlier_seconds=seconds_before(window, bad[-1].number - bad[0].number + 1),
             needs_all_nodes=True,
         )

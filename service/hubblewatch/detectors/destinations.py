@@ -21,6 +21,11 @@ METADATA = frozenset(
 link-local address, AWS over IPv6, Alibaba, Google by name."""
 
 APISERVER = "kube-apiserver"
+NODE = "node"
+"""How these two are named as peers (see ``attempt.peer``)."""
+
+
+_KUBELET = 10_250
 
 
 def split_edge(text: str) -> EdgeKey:
@@ -34,6 +39,13 @@ def split_edge(text: str) -> EdgeKey:
 def is_metadata(edge: EdgeKey) -> bool:
     """Tell whether an edge leads to the cloud's metadata service."""
     return not edge.namespace and edge.workload.rstrip(".") in METADATA
+
+
+def is_control(edge: EdgeKey) -> bool:
+    """Tell whether an edge leads to what runs the cluster: the API server, or a node's kubelet."""
+    if edge.namespace:
+        return False
+    return edge.workload == APISERVER or (edge.workload == NODE and edge.port == _KUBELET)
 
 
 def is_outside(edge: EdgeKey) -> bool:

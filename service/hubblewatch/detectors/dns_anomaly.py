@@ -5,7 +5,8 @@ way stands in the names, so they are long, and none is asked for twice, or a cac
 Counted are distinct names with at least 24 characters below the domain, over windows up to an hour;
 asked for again and again the same ones are no tunnel. Signal of failures: the share of look-ups
 answered with an error is far above the subject's usual one in two of three windows. Steps of
-the resolver's search list on the way to an answer are no failures (``is_on_search_list``).
+the resolver's search list on the way to an answer are neither failures (``is_on_search_list``) nor
+names of their own.
 
 Needs look-ups in the flows, which are there where an L7 DNS policy applies; elsewhere it is silent.
 
@@ -16,7 +17,7 @@ filters put a hash into the name); telemetry that does so. Of failures: a server
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from math import log2, sqrt
 
 from pydantic import Field
@@ -25,14 +26,7 @@ from hubblewatch.baseline.estimate import BaselineState, Estimate
 from hubblewatch.baseline.memory import SUSPICIOUS_WEIGHT, Memory
 from hubblewatch.baseline.past import SubjectMemory
 from hubblewatch.block import Block
-from hubblewatch.detectors.finding import (
-    Evidence,
-    Finding,
-    PeerRef,
-    Reason,
-    Severity,
-    seconds_before,
-)
+from hubblewatch.detectors.finding import Evidence, Finding, PeerRef, Reason, Severity, began
 from hubblewatch.detectors.name_sketch import NameSketch
 from hubblewatch.detectors.novelty import HOUR
 from hubblewatch.detectors.wording import counted, name_of, span_of
@@ -143,6 +137,7 @@ class DnsAnomaly:
             name = name.removesuffix(suffix)
             if is_reverse(name):
                 continue
+            name = _beyond(name, window.dns_answered)
             domain = registered_domain(name)
             inner = name[: -len(domain) - 1]
             if len(inner) >= self._settings.length:
@@ -255,10 +250,25 @@ class DnsAnomaly:
             peers=[PeerRef(domain, ports=[53], attempts=len(names))],
             evidence=Evidence(edges=examples),
             pods=sorted(window.pods),
+            since=began(window, _window_count(sketch)),
             protocol="dns",
             baseline=str(past.state),
-            earlier_seconds=seconds_before(window, _window_count(sketch)),
         )
+
+
+def _beyond(name: str, answered: Container[str]) -> str:
+    """Give what a name has behind an answered one at its front, all of it where there is none.
+
+    A search list may hold any domain: the cloud's or the company's beside the cluster's. A step of
+    it carries no more than the name that is searched for, which counts under its own domain. What
+    stands behind it counts nonetheless, or a known name in front would hide a tunnel.
+    """
+    front = name.rpartition(".")[0]
+    while front:
+        if front in answered:
+            return name[len(front) + 1 :]
+        front = front.rpartition(".")[0]
+    return name
 
 
 def _window_count(sketch: NameSketch) -> int:

@@ -8,7 +8,8 @@ a rare partner that shows up for the first time is no alert, and a lasting or ma
 Subjects that change destinations all the time (content networks, services behind many addresses)
 are judged by their own rate of new ones.
 
-A first contact alone is info. A subject's first ten windows are taken as given.
+A first contact alone is info. A subject's first ten windows are taken as given, unless it had only
+served others for an hour or more: that is time in which it was watched, too.
 
 Known false positives: a new version with a new partner; the first run of a nightly transfer; a
 partner that moved to other addresses, where names are not known.
@@ -30,7 +31,7 @@ from hubblewatch.detectors.finding import (
     Finding,
     Reason,
     Severity,
-    seconds_before,
+    began,
     shown_evidence,
     with_earlier,
 )
@@ -47,6 +48,7 @@ from hubblewatch.detectors.novelty import (
     given_through,
     note_told,
     settled_through,
+    watched_windows,
 )
 from hubblewatch.detectors.wording import counted, listed, name_of, span_of
 from hubblewatch.window.closed import INBOUND, ClosedWindow
@@ -122,7 +124,7 @@ class ExternalEgress:
             if count < len(news) and news[count].first == since:
                 continue  # they came in one window and are judged together
             chosen = news[:count]
-            certainty = surprise(chosen, past.windows + 1)
+            certainty = surprise(chosen, watched_windows(past) + 1)
             if certainty < self._surprise or turnover.explains(chosen, number):
                 continue
             severity = Severity.WARNING
@@ -132,7 +134,7 @@ class ExternalEgress:
         chosen = [destination for destination in news if destination.first == number]
         if not chosen or turnover.rate(number) > RESTLESS_RATE:
             return None
-        certainty = surprise(chosen, past.windows + 1)
+        certainty = surprise(chosen, watched_windows(past) + 1)
         return _Case(Severity.INFO, chosen, 1, len(firsts) - len(chosen), certainty)
 
     def _finding(self, window: ClosedWindow, past: SubjectMemory, case: _Case) -> Finding:
@@ -182,6 +184,6 @@ class ExternalEgress:
             evidence=evidence,
             unnamed=unnamed,
             pods=sorted(window.pods),
+            since=began(window, case.windows),
             baseline=str(past.state),
-            earlier_seconds=seconds_before(window, case.windows),
         )

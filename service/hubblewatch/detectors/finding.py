@@ -91,6 +91,9 @@ class Finding(Struct, frozen=True):
     evidence: Evidence = field(default_factory=Evidence)
     unnamed: Unnamed = Unnamed()
     pods: list[str] = field(default_factory=list)
+    since: int | None = None
+    """Epoch seconds at which that begins what it tells of; the window's own begin where None."""
+
     verdict: str = ""
     """Verdict, protocol and ports narrow the command that shows the flows."""
     protocol: str = ""
@@ -100,8 +103,6 @@ class Finding(Struct, frozen=True):
     """The model that judged, where one did."""
     shadow: bool = False
     """Only on trial: recorded, never paged."""
-    earlier_seconds: int = 0
-    """For so long before the window it is about earlier ones, too: its command shows them."""
     needs_all_nodes: bool = False
     """The detector does not look while a node is silent: such a window does not show the end."""
 
@@ -111,9 +112,9 @@ class Finding(Struct, frozen=True):
         return self.observed / max(self.expected, 1.0)
 
 
-def seconds_before(window: ClosedWindow | Closing, windows: int) -> int:
-    """Give how long before a window the first of ``windows``, itself the last, begins."""
-    return (window.end - window.start) * (windows - 1)
+def began(window: ClosedWindow | Closing, windows: int) -> int:
+    """Give when the first of so many windows began, of which this is the last; epoch seconds."""
+    return window.end - windows * (window.end - window.start)
 
 
 MAX_SHOWN = 10

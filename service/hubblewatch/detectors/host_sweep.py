@@ -22,14 +22,7 @@ from pydantic import Field
 from hubblewatch.baseline.memory import Memory
 from hubblewatch.baseline.past import TRIAL_WINDOWS, SubjectMemory, split_trial
 from hubblewatch.block import Block
-from hubblewatch.detectors.finding import (
-    Finding,
-    Reason,
-    Severity,
-    Unnamed,
-    seconds_before,
-    shown_evidence,
-)
+from hubblewatch.detectors.finding import Finding, Reason, Severity, Unnamed, began, shown_evidence
 from hubblewatch.detectors.wording import listed, name_of, span_of
 from hubblewatch.window.closed import INBOUND, ClosedWindow
 from hubblewatch.window.closing import Closing
@@ -142,7 +135,7 @@ class HostSweep:
             evidence=evidence,
             unnamed=unnamed,
             pods=sorted(window.pods),
-            ports=[] if len(ports) > _PORTS_SHOWN else ports,
+            since=began(window, TRIAL_WINDOWS),
+            ports=ports[:_PORTS_SHOWN],
             baseline=str(past.state),
-            earlier_seconds=seconds_before(window, TRIAL_WINDOWS),
         )

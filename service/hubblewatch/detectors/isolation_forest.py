@@ -32,7 +32,7 @@ from hubblewatch.detectors.finding import (
     Reason,
     Severity,
     Unnamed,
-    seconds_before,
+    began,
     shown_evidence,
 )
 from hubblewatch.detectors.wording import from_whom, listed, name_of, span_of
@@ -172,10 +172,10 @@ class IsolationForest:
             evidence=evidence,
             unnamed=unnamed,
             pods=sorted(window.pods),
+            since=began(window, self._settings.windows),
             baseline=str(past.state),
             model=model.label,
             shadow=model.shadow,
-            earlier_seconds=seconds_before(window, self._settings.windows),
             needs_all_nodes=True,
         )
 

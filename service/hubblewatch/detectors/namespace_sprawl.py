@@ -31,7 +31,7 @@ from hubblewatch.detectors.finding import (
     Reason,
     Severity,
     Unnamed,
-    seconds_before,
+    began,
     shown_evidence,
 )
 from hubblewatch.detectors.novelty import (
@@ -93,6 +93,9 @@ class _Sprawl(Struct):
     """Windows in which all of these were contacted; in ``windows`` of them the new ones came."""
 
     windows: int
+    since: int
+    """When the first of them began, epoch seconds."""
+
     contacted: set[str]
     new: list[str]
     known: int
@@ -152,7 +155,8 @@ class NamespaceSprawl:
             contacted |= window.peer_namespaces
             if len(contacted) > settings.namespaces:
                 new = sorted(name for _, name in news[:count])
-                return _Sprawl(lately, windows, contacted, new, len(known), expected)
+                begin = began(window, number - since + 1)
+                return _Sprawl(lately, windows, begin, contacted, new, len(known), expected)
         return None
 
     def _expected(
@@ -225,8 +229,8 @@ class NamespaceSprawl:
             evidence=evidence,
             unnamed=unnamed,
             pods=sorted(window.pods),
+            since=sprawl.since,
             baseline=str(past.state),
-            earlier_seconds=seconds_before(window, sprawl.lately),
         )
 
 

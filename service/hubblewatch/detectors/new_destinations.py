@@ -9,7 +9,13 @@ from msgspec import Struct
 
 from hubblewatch.baseline.past import SubjectMemory
 from hubblewatch.detectors.destinations import group_of, is_outside, split_edge
-from hubblewatch.detectors.novelty import DAY, HOUR, discovered_through, rate_before
+from hubblewatch.detectors.novelty import (
+    DAY,
+    HOUR,
+    discovered_through,
+    rate_before,
+    watched_windows,
+)
 from hubblewatch.window.closed import ClosedWindow, EdgeKey
 from hubblewatch.window.closing import Closing
 
@@ -62,7 +68,7 @@ def follow(
         known = _known(past)
         for name in unknown:
             if name not in known:
-                news[name] = [number, past.windows, 0]
+                news[name] = [number, watched_windows(past), 0]
         if closing.is_complete:
             for name in news.keys() & found.keys():
                 news[name][2] += 1

@@ -5,10 +5,12 @@ info. Several peers within an hour are a warning when they are more than the sub
 new peers lets happen by chance, and weigh enough: a peer in another namespace weighs more than one
 of its own, a database, the kube-apiserver or a kubelet more than a web service, another port of a
 known peer and what a neighbour in the namespace talks to already less. A single first contact with
-the kube-apiserver is a warning, and with the metadata service critical, for a subject that was
-watched for an hour, rarely meets anyone new, and has no neighbour that does the same.
+the kube-apiserver or a node's kubelet is a warning, and with the metadata service critical, for a
+subject that was watched for an hour, rarely meets anyone new, and has no neighbour that does the
+same.
 
-A subject's first ten windows are taken as given. Destinations outside the cluster are the work of
+A subject's first ten windows are taken as given, unless it had only served others for an hour or
+more. Destinations outside the cluster are the work of
 ``external-egress``.
 
 Known false positives: a new version with several new partners; monitoring and ingress when many
@@ -22,20 +24,26 @@ from collections.abc import Iterable
 from msgspec import Struct
 from pydantic import Field
 
-from hubblewatch.baseline.estimate import BaselineState
 from hubblewatch.baseline.memory import Memory
 from hubblewatch.baseline.past import SubjectMemory
 from hubblewatch.baseline.subjects import Subjects
 from hubblewatch.block import Block
-from hubblewatch.detectors.destinations import APISERVER, is_metadata, is_outside, split_edge
+from hubblewatch.detectors.destinations import (
+    APISERVER,
+    is_control,
+    is_metadata,
+    is_outside,
+    split_edge,
+)
 from hubblewatch.detectors.finding import (
     Finding,
     Reason,
     Severity,
-    seconds_before,
+    began,
     shown_evidence,
     with_earlier,
 )
+from hubblewatch.detectors.new_edge_meaning import advice_on, meaning_of
 from hubblewatch.detectors.novelty import (
     AT_ONCE_WINDOWS,
     DAY,
@@ -44,6 +52,7 @@ from hubblewatch.detectors.novelty import (
     chance_of_more,
     discovered_through,
     given_through,
+    is_known_well,
     note_told,
     rate_before,
     settled_through,
@@ -114,6 +123,11 @@ class _Case(Struct):
     known: int
 
 
+_CRITICAL_GROWTH = 0.5
+"""New peers as a share of those known before, for critical: who watches a whole cluster meets as
+many as weigh that much whenever a namespace is deployed."""
+
+
 class NewEdge:
     """Finds subjects that meet new peers."""
 
@@ -154,6 +168,7 @@ class NewEdge:
         horizon = max(discovered_through(past), number - DAY)
         arrivals = self._arrivals(window.subject, met, horizon, subjects)
         settings = self._settings
+        single = self._single(past, number, arrivals, met)
         settled = max(given, number - HOUR, settled_through(past, self.name, number))
         for count in range(settings.peers, len(arrivals) + 1):
             since = arrivals[count - 1].number
@@ -173,11 +188,15 @@ class NewEdge:
                 and chance_of_more(count, windows, before, watched_before(past, since)) <= chance
             ):
                 expected = rate_before(before, past, since) * windows
-                severity = (
-                    Severity.CRITICAL if total >= settings.critical_weight else Severity.WARNING
+                is_critical = total >= settings.critical_weight and (
+                    count >= _CRITICAL_GROWTH * known
                 )
+                # What is critical by itself is so in company.
+                if single is not None and single.severity is Severity.CRITICAL:
+                    is_critical = True
+                severity = Severity.CRITICAL if is_critical else Severity.WARNING
                 return _Case(severity, arrivals[:count], windows, expected, known)
-        return self._single(past, number, arrivals, met)
+        return single
 
     def _single(
         self,
@@ -193,10 +212,10 @@ class NewEdge:
             return None
         severity = Severity.INFO
         unknown = [a.edge for a in now if a.weight >= _PEER + _SENSITIVE]
-        if past.state is BaselineState.ACTIVE:
+        if is_known_well(past):
             if any(is_metadata(edge) for edge in unknown):
                 severity = Severity.CRITICAL
-            elif any(edge.peer == APISERVER for edge in unknown):
+            elif any(is_control(edge) for edge in unknown):
                 severity = Severity.WARNING
         known = len({edge.peer for first, edge in met if first < number})
         return _Case(severity, now, 1, rate, known)
@@ -250,11 +269,15 @@ class NewEdge:
 
     def _finding(self, window: ClosedWindow, past: SubjectMemory, case: _Case) -> Finding:
         subject = window.subject
-        new = {arrival.edge.peer for arrival in case.arrivals}
+        edges = [arrival.edge for arrival in case.arrivals]
+        new = {edge.peer for edge in edges}
         peers, evidence, unnamed = shown_evidence(window, "attempts", lambda edge: edge.peer in new)
-        peers, unnamed = with_earlier(peers, unnamed, (arrival.edge for arrival in case.arrivals))
-        names = [str(arrival.edge) for arrival in case.arrivals]
+        peers, unnamed = with_earlier(peers, unnamed, edges)
+        names = [str(edge) for edge in edges]
+        in_vain = [str(edge) for edge in edges if not _let_in(edge, window, past)]
         count = len(names)
+        contacted = "tried to reach" if len(in_vain) == count else "contacted"
+        without = f"Without success: {listed(in_vain)}. " if in_vain else ""
         total = sum(arrival.weight for arrival in case.arrivals)
         return Finding(
             detector=self.name,
@@ -264,18 +287,17 @@ class NewEdge:
             expected=case.expected,
             unit="new peers",
             summary=(
-                f"{name_of(subject)} contacted {counted(count, 'peer')} for the first time within "
-                f"{span_of(window, case.windows)}; before it knew {case.known}"
+                f"{name_of(subject)} {contacted} {counted(count, 'peer')} for the first time "
+                f"within {span_of(window, case.windows)}; before it knew {case.known}"
             ),
             description=(
-                f"New: {listed(names)}. At the rate at which it met new peers so far, "
-                f"{case.expected:.2f} were to be expected. A workload that meets one peer after "
-                "another, databases and the API server above all, can be a compromised pod that "
-                "looks for a way on; or a new version has new partners."
+                f"New: {listed(names)}. {without}At the rate at which it met new peers so far, "
+                f"{case.expected:.2f} were to be expected. {meaning_of(edges)}"
             ),
             recommendation=(
                 "See whether the workload was deployed or reconfigured shortly before. If not, ask "
                 "its owner whether it is meant to reach these peers, and look at what its pods run."
+                f"{advice_on(edges)}"
             ),
             reasons=[
                 Reason("new_peers", float(count), 0.0, case.expected, 0.6),
@@ -286,7 +308,14 @@ class NewEdge:
             evidence=evidence,
             unnamed=unnamed,
             pods=sorted(window.pods),
-            ports=sorted({arrival.edge.port for arrival in case.arrivals}),
+            since=began(window, case.windows),
+            ports=sorted({edge.port for edge in edges}),
             baseline=str(past.state),
-            earlier_seconds=seconds_before(window, case.windows),
         )
+
+
+def _let_in(edge: EdgeKey, window: ClosedWindow, past: SubjectMemory) -> bool:
+    """Tell whether any attempt along a new edge succeeded so far."""
+    span = past.edges.get(str(edge))
+    counts = window.edges.get(edge)
+    return (span is not None and span.answered) or (counts is not None and counts.succeeded)

@@ -2,13 +2,15 @@
 
 What a subject shows in its first windows is taken as given, whether it is as old as the stream or
 new in the cluster: a new service meets its partners then. After that, new things are taken to
-come at random with the rate at which they came before.
+come at random with the rate at which they came before. Nothing is given to a workload that served
+others for an hour and opened no connection: it was watched, and had no partners.
 """
 
 from __future__ import annotations
 
 from math import exp, log1p
 
+from hubblewatch.baseline.estimate import BaselineState
 from hubblewatch.baseline.past import MAX_EDGES, SubjectMemory
 from hubblewatch.detectors.finding import RESOLVE_AFTER_WINDOWS
 
@@ -41,6 +43,8 @@ def given_through(past: SubjectMemory) -> int | None:
 
     A subject that is seen only now and then takes as many windows with traffic.
     """
+    if past.served:
+        return past.first - 1
     if past.windows < WARM_UP_WINDOWS:
         return None
     return past.first + WARM_UP_WINDOWS - 1
@@ -48,7 +52,19 @@ def given_through(past: SubjectMemory) -> int | None:
 
 def discovered_through(past: SubjectMemory) -> int:
     """Give the last window number of the discovery."""
+    if past.served:
+        return past.first - 1
     return past.first + DISCOVERY_WINDOWS - 1
+
+
+def is_known_well(past: SubjectMemory) -> bool:
+    """Tell whether a subject was watched for an hour."""
+    return bool(past.served) or past.state is BaselineState.ACTIVE
+
+
+def watched_windows(past: SubjectMemory) -> int:
+    """Give the windows in which a subject was seen, be it that it only served."""
+    return past.windows + past.served
 
 
 def rate_before(arrivals: int, past: SubjectMemory, since: int) -> float:
@@ -81,6 +97,8 @@ def watched_before(past: SubjectMemory, since: int) -> int:
     Those after the discovery, of the last day at most; windows without traffic are none.
     """
     begin = not_watched_through(past, since)
+    if past.served:
+        return min(DAY, max(0, min(since - begin - 1, past.windows)) + past.served)
     return max(0, min(since - begin - 1, past.windows - DISCOVERY_WINDOWS))
 
 

@@ -21,7 +21,7 @@ from hubblewatch.baseline.estimate import BaselineState, Estimate
 from hubblewatch.baseline.memory import Memory
 from hubblewatch.baseline.past import RECENT_WINDOWS, SubjectMemory
 from hubblewatch.block import Block
-from hubblewatch.detectors.finding import Finding, Reason, Severity, seconds_before, shown_evidence
+from hubblewatch.detectors.finding import Finding, Reason, Severity, began, shown_evidence
 from hubblewatch.detectors.wording import counted, from_whom, listed, name_of, span_of
 from hubblewatch.window.closed import ClosedWindow
 from hubblewatch.window.closing import Closing
@@ -147,7 +147,7 @@ class PolicyDenials:
             evidence=evidence,
             unnamed=unnamed,
             pods=sorted(window.pods),
+            since=began(window, case.windows),
             verdict="DROPPED",
             baseline=str(estimate.state),
-            earlier_seconds=seconds_before(window, case.windows),
         )

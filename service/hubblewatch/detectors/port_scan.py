@@ -30,7 +30,7 @@ from hubblewatch.detectors.finding import (
     Reason,
     Severity,
     Unnamed,
-    seconds_before,
+    began,
     shown_evidence,
 )
 from hubblewatch.detectors.wording import counted, listed, name_of, span_of
@@ -137,8 +137,8 @@ class PortScan:
             evidence=evidence,
             unnamed=unnamed,
             pods=sorted(window.pods),
+            since=began(window, TRIAL_WINDOWS),
             baseline=str(past.state),
-            earlier_seconds=seconds_before(window, TRIAL_WINDOWS),
         )
 
 

@@ -25,7 +25,7 @@ from hubblewatch.baseline.estimate import BaselineState
 from hubblewatch.baseline.memory import Memory
 from hubblewatch.baseline.past import RECENT_WINDOWS, StreamMemory, SubjectMemory
 from hubblewatch.block import Block
-from hubblewatch.detectors.finding import Evidence, Finding, Reason, Severity, seconds_before
+from hubblewatch.detectors.finding import Evidence, Finding, Reason, Severity, began
 from hubblewatch.detectors.wording import from_whom, name_of, span_of
 from hubblewatch.window.closed import INBOUND, Subject
 from hubblewatch.window.closing import Closing
@@ -129,7 +129,7 @@ class Silence:
             evidence=Evidence(edges=_last_edges(subject, past)),
             baseline=str(past.state),
             # From the last window that shows what it did.
-            earlier_seconds=seconds_before(closing, closing.number - past.last + 1),
+            since=began(closing, closing.number - past.last + 1),
         )
 
 

@@ -22,7 +22,7 @@ from hubblewatch.detectors.finding import (
     Reason,
     Severity,
     Unnamed,
-    seconds_before,
+    began,
 )
 from hubblewatch.detectors.wording import counted, listed
 from hubblewatch.window.closed import OUTBOUND, Subject
@@ -132,7 +132,7 @@ def _finding(
         peers=[PeerRef(w.subject.workload, name, attempts=unexplained_udp(w)) for w in windows],
         evidence=Evidence(edges=[f"{name}/{text}" for text in busiest]),
         unnamed=unnamed,
+        since=began(closing, _WINDOWS),
         protocol="udp",
         baseline=str(past.udp_share.state),
-        earlier_seconds=seconds_before(closing, _WINDOWS),
     )

@@ -181,7 +181,7 @@ class UdpSpike:
             "attempts",
             lambda edge: edge.protocol == "udp" and (both or (edge.port == _DNS_PORT) == lookups),
         )
-        ports = sorted({port for peer in peers[:3] for port in peer.ports})
+        ports = sorted({port for peer in peers for port in peer.ports})
         what = "DNS look-up" if lookups else "UDP attempt"
         why = (
             "So many look-ups beyond what connections need can be a resolver problem, a retry "

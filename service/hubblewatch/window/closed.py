@@ -68,6 +68,11 @@ class EdgeCounts(Struct, gc=False):
     uuid: str = ""
     begins: list[int] | None = None
 
+    @property
+    def succeeded(self) -> bool:
+        """Whether any attempt was let in and answered."""
+        return self.attempts > self.denied + self.dropped + self.failed
+
 
 class ContactKey(NamedTuple):
     """An address and port that a subject tried; inbound: who tried which port of the subject."""
@@ -147,8 +152,9 @@ class ClosedWindow:
     ``outcomes`` is indexed by Outcome and sums to ``attempts``, as do ``tcp + udp + sctp``; ICMP is
     apart. ``udp_dns`` are the UDP attempts on port 53. ``contacts`` maps an address and port to
     [attempts, unsuccessful ones], ``refused`` those that had unsuccessful ones to their edge.
-    ``new_edges`` is filled in by the subject's memory, ``is_complete`` to ``is_alerted`` when the
-    detectors have looked; see WindowRecord.
+    ``dns_names`` are the names asked for as they were sent, ``dns_answered`` those answered without
+    an error, plain. ``new_edges`` is filled in by the subject's memory, ``is_complete`` to
+    ``is_alerted`` when the detectors have looked; see WindowRecord.
     """
 
     __slots__ = (
@@ -157,6 +163,7 @@ class ClosedWindow:
         "cluster",
         "completeness",
         "contacts",
+        "dns_answered",
         "dns_failures",
         "dns_names",
         "dns_queries",
@@ -206,6 +213,7 @@ class ClosedWindow:
         self.pods: set[str] = set()
         self.dns_queries = self.dns_failures = 0
         self.dns_names: set[str] = set()
+        self.dns_answered: set[str] = set()
         self.new_edges = 0
         self.completeness = 1.0
         self.capped = False

@@ -271,7 +271,6 @@ class Tally:
 
     def _count_lookups(self) -> None:
         failed: list[tuple[ClosedWindow, str]] = []
-        answered: dict[Subject, set[str]] = {}
         for lookup in self._intake.lookups.values():
             opened = self._openers.direction(lookup.connection)
             back = opened is Direction.BACK
@@ -282,8 +281,10 @@ class Tally:
             if lookup.is_answer:
                 if lookup.rcode:
                     failed.append((window, plain_name(lookup.name)))
+                elif len(window.dns_answered) < MAX_DISTINCT:
+                    window.dns_answered.add(plain_name(lookup.name))
                 else:
-                    answered.setdefault(window.subject, set()).add(plain_name(lookup.name))
+                    window.capped = True
                 continue
             window.dns_queries += 1
             if len(window.dns_names) < MAX_DISTINCT:
@@ -292,8 +293,7 @@ class Tally:
             else:
                 window.capped = True
         for window, name in failed:
-            found = answered.get(window.subject)
-            if found is None or not is_on_search_list(name, found):
+            if not is_on_search_list(name, window.dns_answered):
                 window.dns_failures += 1
 
 

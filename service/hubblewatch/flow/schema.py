@@ -12,7 +12,13 @@ Encoded again (see ``encode``) they leave out their zero values, as protojson do
 
 from __future__ import annotations
 
-from msgspec import Raw, Struct, field
+from typing import Annotated
+
+from msgspec import Meta, Raw, Struct, field
+
+Count = Annotated[int, Meta(ge=0, le=1 << 48)]
+"""A number of our own control lines. They are summed, divided and stored: one that is negative or
+too large to be true would fail at a closing, and with it all of the window's flows."""
 
 
 class Workload(Struct, gc=False, omit_defaults=True):
@@ -177,7 +183,7 @@ class Heartbeat(Struct, gc=False, omit_defaults=True):
     """Our exporter's promise: no flow older than ``watermark`` follows (RFC 3339)."""
 
     exporter: str
-    sequence: int
+    sequence: Count
     watermark: str
 
 
@@ -191,8 +197,8 @@ class Census(Struct, gc=False, omit_defaults=True):
     """
 
     start: str
-    nodes: dict[str, int] = field(default_factory=dict)
-    late: int = 0
+    nodes: dict[str, Count] = field(default_factory=dict)
+    late: Count = 0
     answers: bool = False
 
 

@@ -115,6 +115,27 @@ def test_an_exporter_that_joins_behind_reopens_nothing() -> None:
     assert driven.closed_through == START // 60 + 1
 
 
+def test_a_shipper_without_heartbeats_goes_on_where_an_exporter_ended() -> None:
+    driven = pipeline()
+    fed(driven, *(heartbeat(n, n) for n in range(70)), *attempt(70))
+    day = 86_400
+    closed = fed(driven, *(line for at in range(day, day + 3 * 3_600, 20) for line in attempt(at)))
+    assert closed[:2] == ["08:01", "08:00"]
+    assert len(closed) > 170
+    assert len(list(driven.open_windows)) < 4
+
+
+def test_flows_of_a_wrong_clock_for_hours_close_nothing_while_an_exporter_beats() -> None:
+    driven = pipeline()
+    fed(driven, heartbeat(0, 0), *attempt(1))
+    lines = [
+        line
+        for n in range(1, 60)
+        for line in (heartbeat(n, n), *(one for k in range(20) for one in attempt(n * 600 + k)))
+    ]
+    assert fed(driven, *lines) == []
+
+
 def shares(*lines: bytes) -> dict[str, float]:
     """Completeness by the begin of the stretch."""
     return {

@@ -15,6 +15,8 @@ MAX_EXPORTERS = 256
 """Exporters held; of more, those that have been silent for an hour are forgotten."""
 
 _FORGOTTEN_AFTER_SECONDS = 3_600
+"""So long an exporter may be silent: while others beat, if there are too many, or while flows go on
+without any heartbeat, which are somebody else's then."""
 
 
 class Gap(Struct, frozen=True):
@@ -42,6 +44,8 @@ class Watermark:
         self.lateness = lateness
         self.newest: int | None = None
         self._exporters: dict[str, _Exporter] = {}
+        self._alone_since: int | None = None
+        """Event time of the first flow taken since the last heartbeat."""
 
     @property
     def has_heartbeats(self) -> bool:
@@ -49,9 +53,17 @@ class Watermark:
         return bool(self._exporters)
 
     def reach(self, second: int) -> None:
-        """Take the event time of a flow."""
+        """Take the event time of a flow that was judged to be true.
+
+        Where exporters drive the stream, those are only flows far ahead of all heartbeats.
+        """
         if self.newest is None or second > self.newest:
             self.newest = second
+        if self._alone_since is None:
+            self._alone_since = second
+        elif self.newest > self._alone_since + _FORGOTTEN_AFTER_SECONDS:
+            # A shipper without heartbeats took over: nobody else would close its windows.
+            self._exporters.clear()
 
     def resume(self, exporters: dict[str, tuple[int, int]]) -> None:
         """Go on from what ``exporters`` gave earlier."""
@@ -86,6 +98,7 @@ class Watermark:
         was restarted, and shows no gap.
         """
         watermark = parse_seconds(heartbeat.watermark)
+        self._alone_since = None
         known = self._exporters.get(heartbeat.exporter)
         if known is None:
             if len(self._exporters) >= MAX_EXPORTERS:

@@ -10,6 +10,8 @@ from tests.running import pipeline, run
 from hubblewatch.flow.decode import decode_lines
 from hubblewatch.flow.reject import Reject
 from hubblewatch.pipeline import Pipeline
+from hubblewatch.window.gaps import Gaps
+from hubblewatch.window.watermark import Gap
 
 CART = pod("shop/cart-7d9f8c6b5-x2x7z", node="node-a")
 
@@ -158,12 +160,26 @@ def test_missing_heartbeats_leave_their_window_incomplete() -> None:
 
 
 def test_a_gap_is_spread_over_the_windows_it_covers() -> None:
-    beats = [heartbeat(n, n) for n in range(250) if not 30 <= n < 210]
+    beats = [heartbeat(n, n - 10, at=n) for n in range(260) if not 30 <= n < 210]
     found = shares(*beats[:9], *attempt(1), *beats[9:])
     assert found["08:00"] == pytest.approx(0.5, abs=0.02)
     assert found["08:01"] == pytest.approx(0, abs=0.02)
     assert found["08:02"] == pytest.approx(0, abs=0.02)
     assert found["08:03"] == pytest.approx(0.5, abs=0.02)
+
+
+def test_a_gap_lies_where_the_flows_between_its_heartbeats_are_missing() -> None:
+    beats = [heartbeat(n, n - 10, at=n) for n in range(200) if not 60 < n < 80]
+    found = shares(*beats[:9], *attempt(1), *beats[9:])
+    assert found == {"08:00": 1, "08:01": pytest.approx(1 - 19 / 60, abs=0.001), "08:02": 1}
+
+
+def test_a_pause_leaves_no_gaps_behind() -> None:
+    gaps = Gaps(60)
+    gaps.add(Gap(7_199, 600, 7_800), 1, 9)
+    assert gaps.share(100) > 0.99
+    gaps.forget(130)
+    assert not any(map(gaps.share, range(131)))
 
 
 def test_of_two_exporters_one_ones_gap_is_half_the_stream() -> None:

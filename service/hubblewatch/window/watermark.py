@@ -20,7 +20,11 @@ without any heartbeat, which are somebody else's then."""
 
 
 class Gap(Struct, frozen=True):
-    """Missing heartbeats, and the watermarks (epoch seconds) of those around them."""
+    """Missing heartbeats, and the event times (epoch seconds) of those around them.
+
+    What is missing with them came in between: not older than the watermarks, but mostly as old as
+    the stream was, which is the lateness later.
+    """
 
     missing: int
     since: int
@@ -108,10 +112,11 @@ class Watermark:
         if heartbeat.sequence <= known.sequence and watermark <= known.watermark:
             return None
         missing = heartbeat.sequence - known.sequence - 1
-        gap = Gap(missing, known.watermark, max(known.watermark, watermark))
+        since, known.watermark = known.watermark, max(known.watermark, watermark)
         known.sequence = heartbeat.sequence
-        known.watermark = gap.until
-        return gap if missing > 0 else None
+        if missing <= 0:
+            return None
+        return Gap(missing, since + self.lateness, known.watermark + self.lateness)
 
     def _forget_silent(self) -> None:
         oldest = max(known.watermark for known in self._exporters.values())

@@ -263,7 +263,7 @@ class Pipeline:
         if gap is not None:
             self._gaps.add(gap, self.watermark.exporter_count, self._assembly.closed_through)
         if self._jumps.is_holding and self.watermark.foremost is not None:
-            self._jumps.outlast(self.watermark.foremost)
+            self._admit(self._jumps.outlast(self.watermark.foremost), closed)
         self._close_due(closed)
         self._set_wake()
 

@@ -81,6 +81,12 @@ class Pulse:
     def release(self) -> list[Line]:
         """Give the flows still held at the end of the stream; ``reach`` each one's time first."""
         return self._jumps.release(self._foremost)
+    def outlast(self) -> list[Line]:
+        """Give the flows to go on with that were held before anything told how late it is."""
+        admitted = [] if self._foremost is None else self._jumps.outlast(self._foremost)
+        self._set_wake()
+        return admitted
+
 
     def reach(self, second: int) -> None:
         """Event time has come to ``second``, by a flow that was judged or by the clock."""

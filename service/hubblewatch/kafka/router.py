@@ -156,6 +156,8 @@ class Router:
         """
         if second > self.pulse.newest:
             self.pulse.reach(second)
+            if self.is_holding:
+                self._go_on(self.pulse.outlast())
 
     def finish(self, is_last: bool = True) -> None:
         """The stream has ended; ``is_last`` lets every window that it reached close."""

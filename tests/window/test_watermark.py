@@ -195,6 +195,16 @@ def test_a_restarted_exporter_shows_no_gap() -> None:
     assert shares(*beats[:9], *attempt(1), *beats[9:])["08:00"] == 1
 
 
+@pytest.mark.parametrize(("first", "share"), [(1, 0.5), (2, 1.0)])
+def test_what_a_restarted_exporter_did_not_see_is_missing_unless_it_goes_on(
+    first: int, share: float
+) -> None:
+    before = [heartbeat(n + 1, n - 10, at=n) for n in range(70)]
+    after = [heartbeat(n - 100 + first, n - 10, at=n) for n in range(100, 200)]
+    found = shares(*before[:20], *attempt(15), *before[20:], *attempt(69), *after)
+    assert found == {"08:00": 1, "08:01": pytest.approx(share), "08:02": 1}
+
+
 def test_heartbeats_told_again_show_no_gap() -> None:
     beats = [heartbeat(n, n) for n in range(130)]
     again = [*beats[:50], beats[20], beats[33], *beats[50:]]

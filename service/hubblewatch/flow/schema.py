@@ -180,7 +180,11 @@ class NodeStatus(Struct, gc=False, omit_defaults=True):
 
 
 class Heartbeat(Struct, gc=False, omit_defaults=True):
-    """Our exporter's promise: no flow older than ``watermark`` follows (RFC 3339)."""
+    """Our exporter's promise: no flow older than ``watermark`` follows (RFC 3339).
+
+    ``sequence`` counts from 1 in a run that knows nothing of what came before it, from 2 in one
+    that goes on where an earlier one of the same name has ended.
+    """
 
     exporter: str
     sequence: Count

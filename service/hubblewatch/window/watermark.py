@@ -99,7 +99,7 @@ class Watermark:
 
         Raises TimestampError where the heartbeat's watermark is no time. A repeated heartbeat
         changes nothing; a sequence that goes back while the watermark goes on is an exporter that
-        was restarted, and shows no gap.
+        was restarted: its 1 says that it knows nothing of the time since its last run.
         """
         watermark = parse_seconds(heartbeat.watermark)
         self._alone_since = None
@@ -112,6 +112,8 @@ class Watermark:
         if heartbeat.sequence <= known.sequence and watermark <= known.watermark:
             return None
         missing = heartbeat.sequence - known.sequence - 1
+        if heartbeat.sequence == 1:
+            missing = watermark - known.watermark - 1
         since, known.watermark = known.watermark, max(known.watermark, watermark)
         known.sequence = heartbeat.sequence
         if missing <= 0:

@@ -69,8 +69,9 @@ class Watermark:
             # A shipper without heartbeats took over: nobody else would close its windows.
             self._exporters.clear()
 
-    def resume(self, exporters: dict[str, tuple[int, int]]) -> None:
-        """Go on from what ``exporters`` gave earlier."""
+    def resume(self, exporters: dict[str, tuple[int, int]], newest: int | None) -> None:
+        """Go on from what ``exporters`` gave, and ``newest`` was, earlier."""
+        self.newest = newest
         self._exporters = {name: _Exporter(*known) for name, known in exporters.items()}
 
     def exporters(self) -> dict[str, tuple[int, int]]:

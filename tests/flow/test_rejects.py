@@ -68,6 +68,16 @@ BROKEN = [
         RejectReason.WRONG_TYPE,
         id="more late lines than there can be",
     ),
+    pytest.param(
+        replaced(b'"node_name":"', b'"node_name":"' + b"n" * 600),
+        RejectReason.WRONG_TYPE,
+        id="node",
+    ),
+    pytest.param(
+        replaced(b'"namespace":"', b'"namespace":"' + b"n" * 600),
+        RejectReason.WRONG_TYPE,
+        id="namespace",
+    ),
     pytest.param(b"[]", RejectReason.WRONG_TYPE, id="a list"),
     pytest.param(b"7", RejectReason.WRONG_TYPE, id="a number"),
     pytest.param(b"null", RejectReason.WRONG_TYPE, id="null"),

@@ -67,11 +67,13 @@ class Resume(Struct, frozen=True):
     """Where reading the stream can begin again so that nothing counts otherwise than before.
 
     ``closed_through`` is the number of the last window closed when that place was first reached,
-    ``exporters`` what their heartbeats had said by then (sequence, watermark).
+    ``exporters`` what their heartbeats had said by then (sequence, watermark), ``newest`` the event
+    time that was believed by then: what comes next is judged by it.
     """
 
     closed_through: int = NEVER
     exporters: dict[str, tuple[int, int]] = field(default_factory=dict)
+    newest: int | None = None
 
 
 class Pipeline:
@@ -147,7 +149,8 @@ class Pipeline:
 
     def place(self) -> Resume:
         """Give what is needed to begin again at the present place of the stream."""
-        return Resume(self._assembly.closed_through, self.watermark.exporters())
+        watermark = self.watermark
+        return Resume(self._assembly.closed_through, watermark.exporters(), watermark.newest)
 
     def resume(self, resume: Resume, closed_through: int) -> None:
         """Prepare to read the stream again from the place that ``resume`` was taken at.
@@ -156,7 +159,7 @@ class Pipeline:
         """
         self._assembly.closed_through = resume.closed_through
         self.silent_through = closed_through
-        self.watermark.resume(resume.exporters)
+        self.watermark.resume(resume.exporters, resume.newest)
         self._set_wake()
 
     def quiet_until(self, second: int) -> list[Closed]:
@@ -263,7 +266,7 @@ class Pipeline:
         if gap is not None:
             self._gaps.add(gap, self.watermark.exporter_count, self._assembly.closed_through)
         if self._jumps.is_holding and self.watermark.foremost is not None:
-            self._jumps.outlast(self.watermark.foremost)
+            self._admit(self._jumps.outlast(self.watermark.foremost), closed)
         self._close_due(closed)
         self._set_wake()
 

@@ -70,7 +70,7 @@ def test_missing_heartbeats_are_losses_and_point_at_the_exporter(stream: Stream)
     for _ in range(2):
         found = stream.close(completeness=Completeness(0.5, 0, 0.0, [], 0.0, 0.5), events=EVENTS)
     (finding,) = found
-    assert "the exporter's log" in finding.recommendation
+    assert "an exporter was away" in finding.recommendation
     assert finding.summary.endswith(
         "50% of the exporters' heartbeats are missing in the last window"
     )

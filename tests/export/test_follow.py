@@ -56,8 +56,10 @@ async def test_an_orderly_end_leaves_nothing_to_be_read_again(tmp_path: Path) ->
     for _ in range(2):
         agent.write(120)
         memory, stop = Memory(), asyncio.Event()
-        running = asyncio.create_task(exporter(memory).run(followed(agent, position), stop))
+        source = followed(agent, position)
         begin = len(agent.written) - 120
+        assert source.goes_on is bool(begin)
+        running = asyncio.create_task(exporter(memory).run(source, stop))
         await until(lambda memory=memory: len(memory.flows()) >= 120)
         stop.set()
         await running

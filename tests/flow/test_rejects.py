@@ -42,6 +42,42 @@ BROKEN = [
     pytest.param(b'{"flow":[]}', RejectReason.WRONG_TYPE, id="flow as a list"),
     pytest.param(b'{"flow":{"time":12345}}', RejectReason.WRONG_TYPE, id="time as a number"),
     pytest.param(b'{"heartbeat":{"sequence":1}}', RejectReason.WRONG_TYPE, id="half a heartbeat"),
+    pytest.param(
+        b'{"heartbeat":{"exporter":"a","sequence":-1,"watermark":"2026-03-02T08:00:00Z"}}',
+        RejectReason.WRONG_TYPE,
+        id="a heartbeat before the first",
+    ),
+    pytest.param(
+        b'{"heartbeat":{"exporter":"a","sequence":1%b,"watermark":"2026-03-02T08:00:00Z"}}'
+        % (b"0" * 20),
+        RejectReason.WRONG_TYPE,
+        id="a heartbeat's number that cannot be stored",
+    ),
+    pytest.param(
+        b'{"census":{"start":"2026-03-02T08:00:00Z","nodes":{"node-a":-5}}}',
+        RejectReason.WRONG_TYPE,
+        id="fewer events than none",
+    ),
+    pytest.param(
+        b'{"census":{"start":"2026-03-02T08:00:00Z","nodes":{"node-a":1%b}}}' % (b"0" * 400),
+        RejectReason.WRONG_TYPE,
+        id="more events than there can be",
+    ),
+    pytest.param(
+        b'{"census":{"start":"2026-03-02T08:00:00Z","late":1%b}}' % (b"0" * 400),
+        RejectReason.WRONG_TYPE,
+        id="more late lines than there can be",
+    ),
+    pytest.param(
+        replaced(b'"node_name":"', b'"node_name":"' + b"n" * 600),
+        RejectReason.WRONG_TYPE,
+        id="node",
+    ),
+    pytest.param(
+        replaced(b'"namespace":"', b'"namespace":"' + b"n" * 600),
+        RejectReason.WRONG_TYPE,
+        id="namespace",
+    ),
     pytest.param(b"[]", RejectReason.WRONG_TYPE, id="a list"),
     pytest.param(b"7", RejectReason.WRONG_TYPE, id="a number"),
     pytest.param(b"null", RejectReason.WRONG_TYPE, id="null"),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from tests.builders import flow, lost, node_status, pod, rfc3339, world
+from tests.builders import START, flow, lost, node_status, pod, rfc3339, world
 from tests.connections import datagrams, ping, tcp
 from tests.kafka.partitioned import PARTITIONS, Outcome, partitioned, whole
 from tests.proxying import dns, proxied
@@ -139,11 +139,15 @@ def test_pods_that_ping_each_other_are_two_that_ping() -> None:
     assert sorted((w.namespace, w.icmp) for w in found.windows) == [("data", 1), ("shop", 1)]
 
 
-@pytest.mark.parametrize("restart_at", [8 * 60 + 5, 8 * 60 + 30])
-def test_an_exporter_that_begins_anew_makes_no_node_silent(restart_at: int) -> None:
-    """Its last window has no census; the flows that a partition has of it are not all.
+@pytest.mark.parametrize("is_killed", [False, True])
+@pytest.mark.parametrize("restart_at", [8 * 60 + 5, 8 * 60 + 30, 8 * 60 + 59])
+def test_an_exporter_that_begins_anew_makes_no_node_silent(
+    restart_at: int, is_killed: bool
+) -> None:
+    """One that ends in order hands over what it counted of the windows that are open.
 
-    A partition without any cannot tell this from a time in which no exporter ran.
+    One that is killed leaves its last window without a census; the flows that a partition has of it
+    are not all, and one without any cannot tell this from a time in which no exporter ran.
     """
     pods = [pod(f"ns-{n}/w{n}-0", node=f"node-{n % 3}") for n in range(20)]
     lines = [
@@ -163,15 +167,23 @@ def test_an_exporter_that_begins_anew_makes_no_node_silent(restart_at: int) -> N
     before = [line for line in lines if time_of(line) < rfc3339(restart_at)]
     pipes = [build_pipeline(Settings(), judges_source=n == 0) for n in range(PARTITIONS)]
     closed = []
+    clock = 0
     for part in (before, lines[len(before) :]):
         router = Router(PARTITIONS, PulseSettings("exporter"), pytest.fail)
         for line in part:
+            while rfc3339(clock) < time_of(line):
+                router.reach(START + clock)
+                clock += 1
             router.take(decode_lines([line], pytest.fail))
             for pipe, routed in zip(pipes, router.drain(), strict=True):
                 closed += pipe.take(routed)
+        if not is_killed:
+            router.finish(is_last=False)
+            for pipe, routed in zip(pipes, router.drain(), strict=True):
+                closed += pipe.take(routed)
     assert {one.closing.number % 60 for one in closed} >= {7, 8, 9}
-    busy = [one.closing.completeness.share for one in closed if one.closing.windows]
-    assert {round(share, 6) for share in busy} == {1.0}
+    judged = [one for one in closed if one.closing.windows or not is_killed]
+    assert {round(one.closing.completeness.share, 6) for one in judged} == {1.0}
     usual = [habit.usual for pipe in pipes for habit in pipe.memory.stream.nodes.nodes.values()]
     assert min(usual) > 0.7 * max(usual)
 

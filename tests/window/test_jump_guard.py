@@ -63,6 +63,13 @@ def test_the_first_line_may_be_the_one_from_far_ahead() -> None:
     assert reasons(found) == [RejectReason.AHEAD]
 
 
+def test_a_first_flow_counts_though_a_heartbeat_comes_before_the_second_one() -> None:
+    first, second = minutes(0)[:1], minutes(0.5)[:1]
+    found = run([*first, heartbeat(1, -10, at=0), *second, *(heartbeat(n, n) for n in range(64))])
+    assert [w.attempts for w in found.windows] == [2]
+    assert found.rejects == []
+
+
 def test_a_first_line_from_far_ahead_may_come_twice() -> None:
     lines = minutes(*range(10))
     found = run([at_year(2099), at_year(2099), *lines])

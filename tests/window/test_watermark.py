@@ -10,6 +10,8 @@ from tests.running import pipeline, run
 from hubblewatch.flow.decode import decode_lines
 from hubblewatch.flow.reject import Reject
 from hubblewatch.pipeline import Pipeline
+from hubblewatch.window.gaps import Gaps
+from hubblewatch.window.watermark import Gap
 
 CART = pod("shop/cart-7d9f8c6b5-x2x7z", node="node-a")
 
@@ -115,6 +117,27 @@ def test_an_exporter_that_joins_behind_reopens_nothing() -> None:
     assert driven.closed_through == START // 60 + 1
 
 
+def test_a_shipper_without_heartbeats_goes_on_where_an_exporter_ended() -> None:
+    driven = pipeline()
+    fed(driven, *(heartbeat(n, n) for n in range(70)), *attempt(70))
+    day = 86_400
+    closed = fed(driven, *(line for at in range(day, day + 3 * 3_600, 20) for line in attempt(at)))
+    assert closed[:2] == ["08:01", "08:00"]
+    assert len(closed) > 170
+    assert len(list(driven.open_windows)) < 4
+
+
+def test_flows_of_a_wrong_clock_for_hours_close_nothing_while_an_exporter_beats() -> None:
+    driven = pipeline()
+    fed(driven, heartbeat(0, 0), *attempt(1))
+    lines = [
+        line
+        for n in range(1, 60)
+        for line in (heartbeat(n, n), *(one for k in range(20) for one in attempt(n * 600 + k)))
+    ]
+    assert fed(driven, *lines) == []
+
+
 def shares(*lines: bytes) -> dict[str, float]:
     """Completeness by the begin of the stretch."""
     return {
@@ -137,12 +160,26 @@ def test_missing_heartbeats_leave_their_window_incomplete() -> None:
 
 
 def test_a_gap_is_spread_over_the_windows_it_covers() -> None:
-    beats = [heartbeat(n, n) for n in range(250) if not 30 <= n < 210]
+    beats = [heartbeat(n, n - 10, at=n) for n in range(260) if not 30 <= n < 210]
     found = shares(*beats[:9], *attempt(1), *beats[9:])
     assert found["08:00"] == pytest.approx(0.5, abs=0.02)
     assert found["08:01"] == pytest.approx(0, abs=0.02)
     assert found["08:02"] == pytest.approx(0, abs=0.02)
     assert found["08:03"] == pytest.approx(0.5, abs=0.02)
+
+
+def test_a_gap_lies_where_the_flows_between_its_heartbeats_are_missing() -> None:
+    beats = [heartbeat(n, n - 10, at=n) for n in range(200) if not 60 < n < 80]
+    found = shares(*beats[:9], *attempt(1), *beats[9:])
+    assert found == {"08:00": 1, "08:01": pytest.approx(1 - 19 / 60, abs=0.001), "08:02": 1}
+
+
+def test_a_pause_leaves_no_gaps_behind() -> None:
+    gaps = Gaps(60)
+    gaps.add(Gap(7_199, 600, 7_800), 1, 9)
+    assert gaps.share(100) > 0.99
+    gaps.forget(130)
+    assert not any(map(gaps.share, range(131)))
 
 
 def test_of_two_exporters_one_ones_gap_is_half_the_stream() -> None:
@@ -156,6 +193,16 @@ def test_of_two_exporters_one_ones_gap_is_half_the_stream() -> None:
 def test_a_restarted_exporter_shows_no_gap() -> None:
     beats = [heartbeat(n, n) for n in range(40)] + [heartbeat(n, 40 + n) for n in range(90)]
     assert shares(*beats[:9], *attempt(1), *beats[9:])["08:00"] == 1
+
+
+@pytest.mark.parametrize(("first", "share"), [(1, 0.5), (2, 1.0)])
+def test_what_a_restarted_exporter_did_not_see_is_missing_unless_it_goes_on(
+    first: int, share: float
+) -> None:
+    before = [heartbeat(n + 1, n - 10, at=n) for n in range(70)]
+    after = [heartbeat(n - 100 + first, n - 10, at=n) for n in range(100, 200)]
+    found = shares(*before[:20], *attempt(15), *before[20:], *attempt(69), *after)
+    assert found == {"08:00": 1, "08:01": pytest.approx(share), "08:02": 1}
 
 
 def test_heartbeats_told_again_show_no_gap() -> None:

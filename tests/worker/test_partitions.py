@@ -12,6 +12,7 @@ from tests.worker.ledgers import FakeLedger, Heard, Log
 from tests.worker.test_partition import envelopes, run
 
 from hubblewatch.assemble import build_pipeline
+from hubblewatch.flow.reject import RejectReason
 from hubblewatch.pipeline import Pipeline
 from hubblewatch.settings import Settings
 from hubblewatch.worker.errors import DefectError, FencedError, JumpError, LedgerError
@@ -30,7 +31,7 @@ def unread(_: int) -> bool:
 class Worker:
     """Partitions, and the ledgers that they opened in order."""
 
-    def __init__(self, *logs: Log, build=None) -> None:
+    def __init__(self, *logs: Log, build=None, rejects=None) -> None:
         self.logs = logs
         self.ledgers: list[FakeLedger] = []
         self.heard = Heard()
@@ -40,7 +41,7 @@ class Worker:
             build or self._build,
             self._open_ledger,
             self.heard,
-            lambda reject: pytest.fail(str(reject)),
+            (lambda reject: pytest.fail(str(reject))) if rejects is None else rejects.append,
             lambda: self.clock,
         )
 
@@ -382,6 +383,40 @@ async def test_a_quiet_partition_without_heartbeats_closes_by_the_clock():
     worker.clock += 57
     await worker.partitions.close_quiet(15, read)
     assert len(worker.logs[0].windows) == 1
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+async def test_a_quiet_partition_with_nothing_to_read_closes_on_after_a_restart(restarts: bool):
+    worker = Worker(Log([flow(at=2.0), flow(at=3.0)]))
+    await worker.start()
+    await worker.read()
+    for minute in range(15):
+        if restarts and minute == 6:
+            await worker.start()
+            assert list(worker.logs[0].read()) == []
+        worker.clock += 60
+        await worker.partitions.close_quiet(15, read)
+    assert len(worker.heard.committed_windows) > 10
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+async def test_a_wrong_clock_closes_nothing_though_it_is_the_first_after_a_restart(restarts: bool):
+    rejects = []
+    flows = [flow(at=at, ports=(30_000 + at, 8_080)) for at in range(60)]
+    worker = Worker(Log(flows), rejects=rejects)
+    await worker.start()
+    await worker.read()
+    for _ in range(6):
+        worker.clock += 60
+        await worker.partitions.close_quiet(15, read)
+    if restarts:
+        await worker.start()
+    year = 400 * 86_400
+    flows += [flow(at=year + at, ports=(20_000 + at, 8_080)) for at in range(2)]
+    flows += [flow(at=500 + at, ports=(10_000 + at, 8_080)) for at in range(100)]
+    await worker.read()
+    assert [reject.reason for reject in rejects] == [RejectReason.AHEAD] * 2
+    assert worker.partitions.states[0].pipeline.counts.late == 0
 
 
 async def test_time_of_a_quiet_partition_goes_no_faster_than_the_clock():

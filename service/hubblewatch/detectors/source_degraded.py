@@ -254,8 +254,8 @@ def _remedies(closing: Closing, last: StreamRecent) -> list[str]:
             said.append(f"{source}: look at the logs of the Cilium agents{whose}.")
     if last.gap >= _TOLD_GAP:
         said.append(
-            "Heartbeats are missing, so records were lost between exporter and worker: look at the "
-            "exporter's log and its dropped-lines counter."
+            "Heartbeats are missing, so an exporter was away, or records were lost between it and "
+            "the worker: look at its restarts, its log and its dropped-lines counter."
         )
     return said or ["Look at the logs of the Cilium agents."]
 

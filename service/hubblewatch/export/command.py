@@ -126,6 +126,10 @@ class Command:
         rejects = self._rejects
         partitions = cluster.topics[topics.flows].partitions
         window, export = self._settings.window, self._settings.export
+        waits = self._followed is not None or not self._is_live
+        publisher, spool = delivery(self._settings, topics, partitions, can_wait=waits)
+        # After the spool, in whose directory the place is remembered.
+        live = self._followed or (self._live_source(rejects) if self._is_live else None)
         router = Router(
             partitions,
             PulseSettings(
@@ -133,6 +137,7 @@ class Command:
                 window.size_seconds,
                 window.lateness_seconds,
                 window.settle_seconds,
+                goes_on=live is not None and live.goes_on,
             ),
             rejects.take,
         )
@@ -142,10 +147,7 @@ class Command:
             rejects.take,
             max_age_seconds=export.envelope_age_seconds,
         )
-        waits = self._followed is not None or not self._is_live
-        publisher, spool = delivery(self._settings, topics, partitions, can_wait=waits)
         exporter = Exporter(router, envelopes, publisher, rejects, topics, self._redaction)
-        live = self._followed or (self._live_source(rejects) if self._is_live else None)
         source: Source = live or RecordingSource(self._recordings, rejects.take)
         if self._speed is not None:
             source = PacedSource(source, self._speed)

@@ -12,13 +12,27 @@ Encoded again (see ``encode``) they leave out their zero values, as protojson do
 
 from __future__ import annotations
 
-from msgspec import Raw, Struct, field
+from typing import Annotated
+
+from msgspec import Meta, Raw, Struct, field
+
+Count = Annotated[int, Meta(ge=0, le=1 << 48)]
+"""A number of our own control lines. They are summed, divided and stored: one that is negative or
+too large to be true would fail at a closing, and with it all of the window's flows."""
+
+Name = Annotated[str, Meta(max_length=512)]
+"""A name of Kubernetes has up to 253 characters, a node's is that and its cluster's. Stored
+by thousands, longer ones would make records that Kafka does not take, and no commit succeed.
+"""
+
+Domain = Annotated[str, Meta(max_length=4_096)]
+"""A DNS name; as a pseudonym it is several times as long as the 253 characters that it may have."""
 
 
 class Workload(Struct, gc=False, omit_defaults=True):
     """The controller of a pod, as the agent local to the pod reports it."""
 
-    name: str = ""
+    name: Name = ""
     kind: str = ""
 
 
@@ -31,11 +45,11 @@ class Endpoint(Struct, gc=False, omit_defaults=True):
 
     ID: int = 0
     identity: int = 0
-    namespace: str = ""
-    pod_name: str = ""
+    namespace: Name = ""
+    pod_name: Name = ""
     labels: Raw = Raw(b"")
     workloads: tuple[Workload, ...] = ()
-    cluster_name: str = ""
+    cluster_name: Name = ""
 
 
 class TCPFlags(Struct, gc=False, omit_defaults=True):
@@ -86,9 +100,9 @@ class Addresses(Struct, gc=False, omit_defaults=True):
     ports are always the packet's.
     """
 
-    source: str = ""
-    destination: str = ""
-    source_xlated: str = ""
+    source: Name = ""
+    destination: Name = ""
+    source_xlated: Name = ""
 
 
 class EventType(Struct, gc=False, omit_defaults=True):
@@ -101,7 +115,7 @@ class EventType(Struct, gc=False, omit_defaults=True):
 class DNS(Struct, gc=False, omit_defaults=True):
     """The DNS part of an L7 flow."""
 
-    query: str = ""
+    query: Domain = ""
     rcode: int = 0
     qtypes: tuple[str, ...] = ()
 
@@ -124,8 +138,8 @@ class Layer7(Struct, gc=False, omit_defaults=True):
 class Policy(Struct, gc=False, omit_defaults=True):
     """A network policy that decided over a flow."""
 
-    name: str = ""
-    namespace: str = ""
+    name: Name = ""
+    namespace: Name = ""
     kind: str = ""
 
 
@@ -140,8 +154,8 @@ class Aggregate(Struct, gc=False, omit_defaults=True):
 class Service(Struct, gc=False, omit_defaults=True):
     """The service whose address and port an end of a packet has."""
 
-    name: str = ""
-    namespace: str = ""
+    name: Name = ""
+    namespace: Name = ""
 
 
 class Flow(Struct, gc=False, omit_defaults=True):
@@ -156,13 +170,13 @@ class Flow(Struct, gc=False, omit_defaults=True):
     l4: Layer4 | None = None
     source: Endpoint | None = None
     destination: Endpoint | None = None
-    node_name: str = ""
+    node_name: Name = ""
     event_type: EventType | None = None
     trace_observation_point: str | int = ""
     is_reply: bool | None = None
     reply: bool = False
     l7: Layer7 | None = None
-    destination_names: list[str] | None = None
+    destination_names: list[Domain] | None = None
     egress_denied_by: list[Policy] | None = None
     ingress_denied_by: list[Policy] | None = None
     aggregate: Aggregate | None = None
@@ -183,15 +197,19 @@ class NodeStatus(Struct, gc=False, omit_defaults=True):
     """Relay's word on the nodes it is connected to."""
 
     state_change: str | int = ""
-    node_names: list[str] = field(default_factory=list)
+    node_names: list[Name] = field(default_factory=list)
     message: str = ""
 
 
 class Heartbeat(Struct, gc=False, omit_defaults=True):
-    """Our exporter's promise: no flow older than ``watermark`` follows (RFC 3339)."""
+    """Our exporter's promise: no flow older than ``watermark`` follows (RFC 3339).
 
-    exporter: str
-    sequence: int
+    ``sequence`` counts from 1 in a run that knows nothing of what came before it, from 2 in one
+    that goes on where an earlier one of the same name has ended.
+    """
+
+    exporter: Name
+    sequence: Count
     watermark: str
 
 
@@ -205,15 +223,15 @@ class Census(Struct, gc=False, omit_defaults=True):
     """
 
     start: str
-    nodes: dict[str, int] = field(default_factory=dict)
-    late: int = 0
+    nodes: dict[Name, Count] = field(default_factory=dict)
+    late: Count = 0
     answers: bool = False
 
 
 class Responder(Struct, gc=False, omit_defaults=True):
     """A responder reached through the L7 proxy."""
 
-    address: str
+    address: Name
     port: int
 
 
@@ -229,7 +247,7 @@ class Line(Struct, gc=False, omit_defaults=True):
     heartbeat: Heartbeat | None = None
     census: Census | None = None
     proxied: Responder | None = None
-    node_name: str = ""
+    node_name: Name = ""
     time: str = ""
 
 

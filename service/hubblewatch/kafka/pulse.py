@@ -26,12 +26,14 @@ class PulseSettings(Struct, frozen=True):
     """``size``, ``lateness`` and ``settle`` are the windows', in whole seconds.
 
     ``exporter`` is the name under which heartbeats are sent; two that run at once need two.
+    ``goes_on`` says that this run has what came since an earlier one of that name.
     """
 
     exporter: str
     size: int = 60
     lateness: int = 10
     settle: int = 3
+    goes_on: bool = False
 
 
 class Pulse:
@@ -57,6 +59,7 @@ class Pulse:
         self.late = 0
         """Late flows since the last census, counted by who routes them."""
         self.heartbeats = self.censuses = 0
+        self._before_first = int(settings.goes_on)
         self._send = send
         self._jumps = JumpGuard(on_reject)
         self._foremost: int | None = None
@@ -75,6 +78,12 @@ class Pulse:
     def judge(self, line: Line, second: int) -> list[Line]:
         """Give the flows to go on with instead of ``line``; ``reach`` each one's time first."""
         admitted = self._jumps.admit(line, second, self._foremost, len(self._habits.nodes))
+        self._set_wake()
+        return admitted
+
+    def outlast(self) -> list[Line]:
+        """Give the flows to go on with that were held before anything told how late it is."""
+        admitted = [] if self._foremost is None else self._jumps.outlast(self._foremost)
         self._set_wake()
         return admitted
 
@@ -135,6 +144,15 @@ class Pulse:
             self._close_until(last + 1)
             self._beat((last + 1) * self.settings.size + self.settings.settle)
 
+    def hand_over(self) -> None:
+        """The exporter ends and the stream does not: tell what was counted of open windows.
+
+        The next run, which closes them, has seen only what came later.
+        """
+        for number in sorted(self._open):
+            if self._open[number]:
+                self._count_out(number, dict(self._open[number]))
+
     def _close_until(self, before: int) -> None:
         """Send the censuses of the windows that the next heartbeat closes."""
         if before <= self.closed_through + 1:
@@ -150,17 +168,21 @@ class Pulse:
             nodes = dict(self._open.pop(number, {}))
             self._habits.learn(nodes)
             self.censuses += 1
-            start = format_seconds(number * self.settings.size)
-            census, self.late = Census(start, nodes, self.late, number in self.answered), 0
-            self._send(Line(census=census, time=format_seconds(self.newest)))
+            self._count_out(number, nodes)
         self.answered = {number for number in self.answered if number >= before}
         if before - 1 - self.closed_through > MAX_EMPTY_WINDOWS:
             self._is_pausing = True
         self.closed_through = before - 1
 
+    def _count_out(self, number: int, nodes: dict[str, int]) -> None:
+        start = format_seconds(number * self.settings.size)
+        census, self.late = Census(start, nodes, self.late, number in self.answered), 0
+        self._send(Line(census=census, time=format_seconds(self.newest)))
+
     def _beat(self, watermark: int, times: int = 1) -> None:
         self.heartbeats += 1
-        promise = Heartbeat(self.settings.exporter, self.heartbeats, format_seconds(watermark))
+        sequence = self._before_first + self.heartbeats
+        promise = Heartbeat(self.settings.exporter, sequence, format_seconds(watermark))
         for _ in range(times):
             self._send(Line(heartbeat=promise, time=format_seconds(self.newest)))
 

@@ -156,12 +156,16 @@ class Router:
         """
         if second > self.pulse.newest:
             self.pulse.reach(second)
+            if self.is_holding:
+                self._go_on(self.pulse.outlast())
 
     def finish(self, is_last: bool = True) -> None:
-        """The stream has ended; ``is_last`` lets every window that it reached close."""
+        """No more is read; ``is_last`` lets every window that the stream reached close."""
         self._go_on(self.pulse.release())
         if is_last:
             self.pulse.finish()
+        else:
+            self.pulse.hand_over()
 
     def _go_on(self, admitted: list[Line]) -> None:
         """Go on with flows whose times may close windows."""

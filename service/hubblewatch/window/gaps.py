@@ -11,8 +11,8 @@ MAX_WINDOWS = 1_000
 class Gaps:
     """The share of each open window, 0 to 1, that gaps in the heartbeats' sequences cover.
 
-    A heartbeat comes each second, so a gap lies between the watermarks of the heartbeats around it;
-    of several exporters each carries an equal part of the stream.
+    A heartbeat comes each second, so a gap lies between the event times of those around it; of
+    several exporters each carries an equal part of the stream.
     """
 
     def __init__(self, size: int) -> None:
@@ -36,5 +36,5 @@ class Gaps:
         return min(1.0, self._shares.get(number, 0.0))
 
     def forget(self, number: int) -> None:
-        """Drop a window that closed."""
-        self._shares.pop(number, None)
+        """Drop a window that closed, and those before it that a pause has passed over."""
+        self._shares = {known: part for known, part in self._shares.items() if known > number}

@@ -49,8 +49,9 @@ class JumpGuard:
         how many nodes the stream has had.
         """
         if newest is not None and second <= newest + MAX_JUMP_SECONDS:
+            begin = self.outlast(newest)
             self._refute()
-            return [line]
+            return [*begin, line]
         if not self._held:
             self._held_from = newest
         self._held.append((second, line))
@@ -64,12 +65,25 @@ class JumpGuard:
         self._refute()
         return [held for _, held in agreeing]
 
-    def outlast(self, newest: int) -> None:
-        """The stream, without a flow, has come to ``newest``: refute what was held for an hour."""
-        if self._held_from is None:
-            self._held_from = newest
-        elif newest > self._held_from + MAX_JUMP_SECONDS:
+    def outlast(self, newest: int) -> list[Line]:
+        """The stream, without a flow, has come to ``newest``: refute what was held for an hour.
+
+        Gives flows to go on with that were held as the first ones, now that there is a time to
+        judge them by; they refute the others.
+        """
+        if not self._held:
+            return []
+        if self._held_from is not None:
+            if newest > self._held_from + MAX_JUMP_SECONDS:
+                self._refute()
+            return []
+        self._held_from = newest
+        latest = newest + MAX_JUMP_SECONDS
+        begin = [line for second, line in self._held if second <= latest]
+        if begin:
+            self._held = [held for held in self._held if held[0] > latest]
             self._refute()
+        return begin
 
     def release(self, newest: int | None) -> list[Line]:
         """Give what is held: at the end of a stream nothing refutes it any more."""

@@ -15,10 +15,16 @@ MAX_EXPORTERS = 256
 """Exporters held; of more, those that have been silent for an hour are forgotten."""
 
 _FORGOTTEN_AFTER_SECONDS = 3_600
+"""So long an exporter may be silent: while others beat, if there are too many, or while flows go on
+without any heartbeat, which are somebody else's then."""
 
 
 class Gap(Struct, frozen=True):
-    """Missing heartbeats, and the watermarks (epoch seconds) of those around them."""
+    """Missing heartbeats, and the event times (epoch seconds) of those around them.
+
+    What is missing with them came in between: not older than the watermarks, but mostly as old as
+    the stream was, which is the lateness later.
+    """
 
     missing: int
     since: int
@@ -42,6 +48,8 @@ class Watermark:
         self.lateness = lateness
         self.newest: int | None = None
         self._exporters: dict[str, _Exporter] = {}
+        self._alone_since: int | None = None
+        """Event time of the first flow taken since the last heartbeat."""
 
     @property
     def has_heartbeats(self) -> bool:
@@ -49,12 +57,21 @@ class Watermark:
         return bool(self._exporters)
 
     def reach(self, second: int) -> None:
-        """Take the event time of a flow."""
+        """Take the event time of a flow that was judged to be true.
+
+        Where exporters drive the stream, those are only flows far ahead of all heartbeats.
+        """
         if self.newest is None or second > self.newest:
             self.newest = second
+        if self._alone_since is None:
+            self._alone_since = second
+        elif self.newest > self._alone_since + _FORGOTTEN_AFTER_SECONDS:
+            # A shipper without heartbeats took over: nobody else would close its windows.
+            self._exporters.clear()
 
-    def resume(self, exporters: dict[str, tuple[int, int]]) -> None:
-        """Go on from what ``exporters`` gave earlier."""
+    def resume(self, exporters: dict[str, tuple[int, int]], newest: int | None) -> None:
+        """Go on from what ``exporters`` gave, and ``newest`` was, earlier."""
+        self.newest = newest
         self._exporters = {name: _Exporter(*known) for name, known in exporters.items()}
 
     def exporters(self) -> dict[str, tuple[int, int]]:
@@ -83,9 +100,10 @@ class Watermark:
 
         Raises TimestampError where the heartbeat's watermark is no time. A repeated heartbeat
         changes nothing; a sequence that goes back while the watermark goes on is an exporter that
-        was restarted, and shows no gap.
+        was restarted: its 1 says that it knows nothing of the time since its last run.
         """
         watermark = parse_seconds(heartbeat.watermark)
+        self._alone_since = None
         known = self._exporters.get(heartbeat.exporter)
         if known is None:
             if len(self._exporters) >= MAX_EXPORTERS:
@@ -95,10 +113,13 @@ class Watermark:
         if heartbeat.sequence <= known.sequence and watermark <= known.watermark:
             return None
         missing = heartbeat.sequence - known.sequence - 1
-        gap = Gap(missing, known.watermark, max(known.watermark, watermark))
+        if heartbeat.sequence == 1:
+            missing = watermark - known.watermark - 1
+        since, known.watermark = known.watermark, max(known.watermark, watermark)
         known.sequence = heartbeat.sequence
-        known.watermark = gap.until
-        return gap if missing > 0 else None
+        if missing <= 0:
+            return None
+        return Gap(missing, since + self.lateness, known.watermark + self.lateness)
 
     def _forget_silent(self) -> None:
         oldest = max(known.watermark for known in self._exporters.values())

@@ -169,7 +169,8 @@ class Partitions:
             if self._is_stale(number, state, offset):
                 return
             commit = await self._count(number, slot, state, value, offset)
-            slot.event_time = state.pipeline.newest
+            if (newest := state.pipeline.newest) is not None:
+                slot.event_time = newest
             slot.heard_at = self._now()
             await self._commit(number, slot, commit)
             self._observer.taken(number)
@@ -244,6 +245,8 @@ class Partitions:
             seconds,
             state.next_offset,
         )
+        # Where nothing is left to be read, time goes on from here.
+        slot.event_time = pipeline.watermark.newest
         slot.heard_at = self._now()
         slot.state = state
         slot.opened.set()

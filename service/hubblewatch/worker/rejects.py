@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from msgspec import Struct
 
+from hubblewatch.errors import ConfigurationError
 from hubblewatch.flow.redact import Redaction
 
 log = logging.getLogger(__name__)
@@ -74,7 +75,8 @@ class RejectTopic:
             await self._wake.wait()
             try:
                 await self._send_while_any()
-            except (KafkaError, TimeoutError, OSError) as error:
+            except (KafkaError, TimeoutError, OSError, ConfigurationError) as error:
+                # The last one for a certificate or password that is read while it is replaced.
                 log.warning("refused lines could not be kept: %r", error)
                 await asyncio.sleep(RETRY_SECONDS)
 

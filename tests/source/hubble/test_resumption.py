@@ -19,7 +19,9 @@ def resumption(path: Path, address: str = "relay:80", seconds: int = 600) -> Res
 
 
 def test_without_a_file_it_begins_with_now(tmp_path: Path) -> None:
-    assert resumption(tmp_path).begin(NOW) == Reached(NOW, {})
+    first = resumption(tmp_path)
+    assert first.begin(NOW) == Reached(NOW, {})
+    assert not first.goes_on
 
 
 def test_what_ends_before_anything_arrived_is_begun_again_where_it_began(tmp_path: Path) -> None:
@@ -29,14 +31,18 @@ def test_what_ends_before_anything_arrived_is_begun_again_where_it_began(tmp_pat
 
 def test_it_begins_an_overlap_before_what_kafka_has(tmp_path: Path) -> None:
     resumption(tmp_path).write(Reached(NOW - 60 * S, {"busy": 5.0, "idle": 0.1}))
-    assert resumption(tmp_path).begin(NOW) == Reached(NOW - 70 * S, {"busy": 5.0})
+    again = resumption(tmp_path)
+    assert again.begin(NOW) == Reached(NOW - 70 * S, {"busy": 5.0})
+    assert again.goes_on
 
 
 def test_it_goes_back_no_further_than_it_may(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     resumption(tmp_path).write(Reached(NOW - 3_600 * S, {"busy": 5.0}))
-    assert resumption(tmp_path).begin(NOW) == Reached(NOW - 600 * S, {})
+    again = resumption(tmp_path)
+    assert again.begin(NOW) == Reached(NOW - 600 * S, {})
+    assert not again.goes_on
     assert "not asked for" in caplog.text
 
 

@@ -77,6 +77,11 @@ class FollowedFiles:
         """How far the lines of each file have arrived, as remembered for the next start."""
         return self._confirmed
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether it begins where an earlier run has ended."""
+        return bool(self._confirmed)
+
     def close(self) -> None:
         """End; ``batches`` ends soon after."""
         self._closed.set()

@@ -56,6 +56,11 @@ class LiveSource:
         """
         return self._complete_ns
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether it begins where an earlier run has ended."""
+        return self._resumption is not None and self._resumption.goes_on
+
     def position(self) -> Reached:
         """Give how far all lines have been taken."""
         return Reached(self._complete_ns, self._rates)

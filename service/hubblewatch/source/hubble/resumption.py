@@ -41,6 +41,8 @@ class Resumption:
     def __init__(self, path: Path, settings: HubbleSettings, resume_seconds: int) -> None:
         self.failures = 0
         """Times that the file could not be read or written."""
+        self.goes_on = False
+        """Whether what ``begin`` gave leaves nothing out since the last run."""
         self._path = path
         self._settings = settings
         self._resume_seconds = resume_seconds
@@ -68,6 +70,7 @@ class Resumption:
                 format_seconds(earliest_ns // 1_000_000_000),
             )
             return Reached(earliest_ns, {})
+        self.goes_on = True
         # Of a busy node only: of another one the overlap may hold nothing though nothing is lost.
         rates = {n: rate for n, rate in stored.rates.items() if rate * overlap >= EXPECTED_FLOWS}
         return Reached(since_ns, rates)

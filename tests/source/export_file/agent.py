@@ -60,7 +60,7 @@ class Agent:
 
     def rename(self, form: str = ".{}", is_packed: bool = False) -> None:
         """Rotate as others do: by ``form``, with a time or, if it is ``.{}``, with a counter."""
-        names = [self.path.with_name(self.path.name + f".{number}") for number in range(1, 9)]
+        names = [self.path.with_name(self.path.name + f".{number}") for number in range(1, 99)]
         if form == ".{}":
             for old, new in reversed(list(pairwise(names))):
                 for one, other in ((old, new), (packed(old), packed(new))):

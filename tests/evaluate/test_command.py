@@ -111,6 +111,25 @@ def test_a_damaged_recording_is_judged_told_and_exits_with_1(
     assert "cut.jsonl.gz was read up to line" in printed.err
 
 
+def test_a_recording_without_any_flow_is_told_and_exits_with_1(
+    labelled: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recording, truth = labelled
+    other = tmp_path / "other.log"
+    other.write_bytes(b"no json\n{}\n")
+    more = ["--truth", str(truth), str(other)]
+    assert judged(recording, truth, *more, "--quiet") == ExitCode.FAILED
+    told = capsys.readouterr().err
+    assert f"none of the 2 lines of {other} was a flow" in told
+    assert told.count("\n") == 1
+
+
+def test_an_empty_recording_is_judged(labelled: tuple[Path, Path], tmp_path: Path) -> None:
+    empty = tmp_path / "empty.jsonl"
+    empty.touch()
+    assert judged(empty, labelled[1]) == 0
+
+
 def test_a_recording_that_is_not_there_is_refused_before_any_is_judged(
     labelled: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

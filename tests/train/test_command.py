@@ -6,6 +6,8 @@ import gzip
 from pathlib import Path
 
 import pytest
+from tests.builders import flow
+from tests.connections import tcp
 
 from hubblewatch.cli import main
 from hubblewatch.cli.exit_code import ExitCode
@@ -102,3 +104,15 @@ def test_damage_is_told_where_it_leaves_too_little_to_train_on(
     assert "its gzip data ends early" in told
     assert "lines that could not be used: malformed 1" in told
     assert "too little to train on" in told
+
+
+def test_lines_that_counting_refuses_are_told_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [line for n in range(300) for line in tcp(at=n, from_port=30_000 + n)]
+    lines.insert(20, flow(at=172_800))
+    lines.insert(40, flow(at=0).replace(b"2026-03-02T", b"yesterday "))
+    recording = tmp_path / "odd.jsonl"
+    recording.write_bytes(b"\n".join(lines))
+    assert main(["train", "--out", str(tmp_path / "model"), str(recording)]) == ExitCode.FAILED
+    assert "lines that could not be used: ahead 1, time 1" in capsys.readouterr().err

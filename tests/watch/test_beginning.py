@@ -8,6 +8,8 @@ from tests.connections import tcp
 from tests.running import pipeline, run
 
 from hubblewatch.errors import ConfigurationError
+from hubblewatch.flow.decode import decode_lines
+from hubblewatch.flow.reject import Reject
 from hubblewatch.pipeline import Pipeline
 from hubblewatch.settings import HubbleSettings
 from hubblewatch.state import Record
@@ -40,6 +42,27 @@ def test_windows_that_decide_what_is_new_are_asked_for_again() -> None:
     assert beginning.since_ns == (START + 3 * 60) * 1_000_000_000
     assert found.closed_through == FIRST + 2
     assert found.silent_through == FIRST + 4
+
+
+def test_lines_of_a_wrong_clock_that_come_first_are_not_believed() -> None:
+    found, _ = taken_up(remembered(), 320)
+    lines = [tcp(at=172_800 + n, from_port=50_000 + n)[0] for n in range(2)]
+    lines += [x for n in range(180, 500) for x in tcp(at=n, from_port=30_000 + n)]
+    refused: list[Reject] = []
+    closed = found.take(decode_lines(lines, refused.append, "lines", 1))
+    assert [one.closing.number - FIRST for one in closed] == [5, 6, 7]
+    assert found.counts.late == 0
+
+
+def test_flows_after_a_break_of_hours_that_may_be_asked_for_are_not_refused() -> None:
+    refused: list[Reject] = []
+    found = pipeline(refused)
+    go_on(found, remembered(), START + 20_000, HubbleSettings(max_resume_seconds=86_400))
+    found.take(decode_lines(tcp(at=19_990), refused.append, "lines", 1))
+    found.quiet_until(START + 20_000)
+    found.take(decode_lines(tcp(at=20_001), refused.append, "lines", 1))
+    assert not found.is_holding
+    assert not refused
 
 
 def test_a_state_of_long_ago_goes_on_with_the_first_whole_window_to_be_had() -> None:

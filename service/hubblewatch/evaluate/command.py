@@ -38,7 +38,7 @@ class EvaluationOrder(Struct, frozen=True):
 
 
 class Evaluation(NamedTuple):
-    """What came of it; ``is_damaged`` if a recording could not be read to its end."""
+    """What came of it; ``is_damaged`` if a recording could not be read to its end, or was none."""
 
     verdicts: list[Verdict]
     is_damaged: bool
@@ -67,7 +67,8 @@ def evaluate(order: EvaluationOrder, settings: Settings) -> Evaluation:
             f"{', '.join(left_out)}",
             markup=False,
         )
-    for case, made in _runs(order, settings, model, recordings, rejects):
+    without_flows: list[str] = []
+    for case, made in _runs(order, settings, model, recordings, rejects, without_flows):
         verdicts.extend(made)
         console.print(
             f"{case.name} intensity {case.intensity:g} seed {case.seed}: {_told(made)}",
@@ -79,7 +80,7 @@ def evaluate(order: EvaluationOrder, settings: Settings) -> Evaluation:
     print_to.print(as_markdown(verdicts, model.label), markup=False)
     if rejects.total:
         console.print(f"lines that could not be used: {rejects.described}", markup=False)
-    damage = damage_of(recordings)
+    damage = damage_of(recordings) + without_flows
     tell_damage(damage)
     return Evaluation(verdicts, bool(damage))
 
@@ -90,12 +91,17 @@ def _runs(
     model: LoadedModel,
     recordings: Sequence[Recording],
     rejects: Rejects,
+    without_flows: list[str],
 ) -> Iterator[tuple[Case, list[Verdict]]]:
     if recordings:
         for seed, (recording, truth) in enumerate(zip(recordings, order.truths, strict=True)):
-            yield _recorded(
-                recording, truth, seed, _trial(order, settings, model, rejects), rejects
-            )
+            trial, refused = _trial(order, settings, model, rejects), rejects.total
+            yield _recorded(recording, truth, seed, trial, rejects)
+            if rejects.total > refused and not trial.flows:
+                without_flows.append(
+                    f"none of the {recording.lines_read} lines of {recording.name} was a flow; is "
+                    "that a recording of Hubble?"
+                )
         return
     for case, config in order.plan.cases():
         yield case, _simulated(case, config, _trial(order, settings, model, rejects))

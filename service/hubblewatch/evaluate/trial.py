@@ -109,6 +109,11 @@ class Trial:
         self._subjects: dict[int, int] = {}
         """How many subjects each window has, by its number."""
 
+    @property
+    def flows(self) -> int:
+        """Flows that were counted."""
+        return self._pipelines[0].counts.flows
+
     def take(self, lines: list[Line]) -> None:
         """Show a batch to all systems."""
         if self._raw is not None:

@@ -91,9 +91,12 @@ def gather_simulated(config: SimulationConfig, settings: Settings) -> Gathered:
 def gather_recordings(
     recordings: list[Recording], settings: Settings, on_reject: Callable[[Reject], None]
 ) -> Gathered:
-    """Collect what the forest would see of recordings, merged by time."""
+    """Collect what the forest would see of recordings, merged by time.
+
+    ``on_reject`` is told of each line that cannot be decoded, or that the pipeline refuses.
+    """
     batches = (list(batch) for batch in in_time_order(recordings, on_reject))
-    collector = _collect(batches, settings)
+    collector = _collect(batches, settings, on_reject)
     rows = collector.rows()
     nothing = np.zeros(len(rows.values), dtype=bool)
     source = ", ".join(recording.name.rsplit("/", 1)[-1] for recording in recordings)
@@ -126,12 +129,17 @@ def split_by_time(gathered: Gathered, share: float) -> tuple[Gathered, Gathered]
     return part(True), part(False)
 
 
-def _collect(batches: Iterable[list[Line]], settings: Settings) -> Collector:
+def _collect(
+    batches: Iterable[list[Line]],
+    settings: Settings,
+    on_reject: Callable[[Reject], None] = lambda _: None,
+) -> Collector:
     collector = Collector()
     pipeline = Pipeline(
         pipeline_settings(settings),
         [*build_detectors(settings.detectors), collector],
         PARENTS,
+        on_reject,
     )
 
     def settle(closings: list[Closed]) -> None:

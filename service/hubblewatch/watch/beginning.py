@@ -12,6 +12,7 @@ from hubblewatch.flow.timestamp import format_seconds
 from hubblewatch.pipeline import Pipeline, Resume
 from hubblewatch.settings import HubbleSettings
 from hubblewatch.state import Checkpoint, Record, changes, checkpoint_record, restore
+from hubblewatch.window.jump_guard import MAX_JUMP_SECONDS
 
 CLOCK_TOLERANCE_SECONDS = 3_600
 """A state from further ahead is of a wrong clock, and would make all flows late."""
@@ -67,7 +68,11 @@ def go_on(
     earliest = int(now - hubble.max_resume_seconds)
     if first * size < earliest:
         first = earliest // size + 1
-    pipeline.resume(Resume(first - 1), max(through, first - 1))
+    # What is asked for begins there, so that is what the first lines' times are judged by; after a
+    # break longer than what is believed at once, the first ones are to be judged by each other.
+    begin = first * size
+    newest = begin if now - begin <= MAX_JUMP_SECONDS else None
+    pipeline.resume(Resume(first - 1, newest=newest), max(through, first - 1))
     unseen = max(0, first - 1 - through)
     if unseen:
         _log.warning(
@@ -81,4 +86,4 @@ def go_on(
         for name, habit in habits.items()
         if habit.usual / size * hubble.overlap_seconds >= EXPECTED_FLOWS
     }
-    return Beginning(min(first * size, now) * 1_000_000_000, rates, unseen)
+    return Beginning(min(begin, now) * 1_000_000_000, rates, unseen)

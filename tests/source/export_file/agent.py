@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 from tests.builders import flow
@@ -22,6 +23,7 @@ class Agent:
         self.path = path
         self.written: list[str] = []
         self.rotated: list[Path] = []
+        self.renames = 0
         self._prefix = prefix
         self._node = node
 
@@ -55,6 +57,22 @@ class Agent:
             old.unlink(missing_ok=True)
             packed(old).unlink(missing_ok=True)
         return rotated
+
+    def rename(self, form: str = ".{}", is_packed: bool = False) -> None:
+        """Rotate as others do: by ``form``, with a time or, if it is ``.{}``, with a counter."""
+        names = [self.path.with_name(self.path.name + f".{number}") for number in range(1, 99)]
+        if form == ".{}":
+            for old, new in reversed(list(pairwise(names))):
+                for one, other in ((old, new), (packed(old), packed(new))):
+                    if one.exists():
+                        one.rename(other)
+        else:
+            names[0] = self.path.with_name(self.path.name + form.format(20261100 + self.renames))
+        self.renames += 1
+        self.path.rename(names[0])
+        self.path.touch()
+        if is_packed:
+            self.pack(names[0])
 
     def pack(self, rotated: Path) -> None:
         """Compress a rotated file."""

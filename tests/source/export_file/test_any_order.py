@@ -29,7 +29,8 @@ STEPS = st.lists(
 class Story:
     """An agent and a reader that is restarted; what arrived of each run."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, form: str | None) -> None:
+        self._form = form
         self.agent = Agent(folder / "events.log")
         self.agent.path.touch()
         self.runs: list[list[str]] = []
@@ -59,10 +60,13 @@ class Story:
             agent.append(text[:amount])
             self._half = text[amount:]
         elif what == "rotate":
-            agent.rotate(is_packed=bool(amount))
+            if self._form is None:
+                agent.rotate(is_packed=bool(amount))
+            else:
+                agent.rename(self._form, is_packed=bool(amount))
         elif what == "pack":
-            for rotated in agent.rotated:
-                if rotated.exists():
+            for rotated in agent.path.parent.glob("events[.-]*[0-9]*"):
+                if not rotated.name.endswith(".gz"):
                     agent.pack(rotated)
         elif what == "step":
             for _ in range(amount):
@@ -78,13 +82,15 @@ class Story:
 
 
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(steps=STEPS)
-def test_every_line_arrives_in_its_order(steps: list[tuple[str, int]]) -> None:
+@given(steps=STEPS, form=st.sampled_from([None, ".{}", "-{}", ".{}-101112"]))
+def test_every_line_arrives_in_its_order(steps: list[tuple[str, int]], form: str | None) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        story = Story(Path(folder))
-        for what, amount in steps:
+        story = Story(Path(folder), form)
+        # What others have renamed is looked for behind what was read.
+        begin = [] if form is None else [("write", 1), ("read", 0), ("confirm", 0)]
+        for what, amount in begin + steps:
             story.act(what, amount)
         story.act("write", 1)
         story.act("read", 0)

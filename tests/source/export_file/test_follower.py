@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import bz2
 import errno
 import gzip
+import io
+import lzma
 import os
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
+import zstandard
 from tests.source.export_file.agent import Agent, Reader, losses, packed, uuids
 
 from hubblewatch.source.export_file.follower import Follower
@@ -273,6 +279,204 @@ def test_a_damaged_rotated_file_is_read_as_far_as_it_goes_and_marked(agent: Agen
     assert got[-2:] == ["400", "401"]
     assert got[:-2] == agent.written[: len(got) - 2]
     assert reader.source.counts.gaps == 1
+
+
+def zipped(text: bytes) -> bytes:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("events.log", text)
+    return archive.getvalue()
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        zipped,
+        lzma.compress,
+        bz2.compress,
+        lambda _: b"",
+        lambda text: gzip.compress(text)[:1],
+        lambda text: gzip.compress(text)[:10],
+        lambda text: b"\x1f\x8b\xff" + gzip.compress(text)[3:],
+        lambda text: b"\0" * len(text),
+    ],
+)
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_a_rotated_file_with_something_else_in_it_is_a_gap(
+    agent: Agent,
+    position: Path,
+    spoilt: Callable[[bytes], bytes],
+    is_restarted: bool,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    agent.write(200)
+    agent.rotate()
+    agent.write(100)
+    reader = Reader([str(agent.path)], position)
+    reader.read()
+    if is_restarted:
+        remember(reader)
+    else:
+        agent.rotate()
+    agent.write(100)
+    text = agent.path.read_bytes()
+    packed(agent.rotate(is_packed=True)).write_bytes(spoilt(text))
+    agent.write(3)
+    if is_restarted:
+        reader = Reader([str(agent.path)], position)
+    assert reader.read() == agent.written[-3:]
+    # Ten a second were usual, and ten seconds are missing; nothing older is read again.
+    assert reader.source.counts.gaps == 1
+    assert reader.source.counts.lost == pytest.approx(100, rel=0.02)
+    assert losses(reader.lines)
+    spoken = [one for one in caplog.records if ".log.gz" in one.getMessage()]
+    assert len(spoken) == 1
+
+
+@pytest.mark.parametrize("repacked", [lambda text: text, zstandard.compress])
+def test_a_rotated_file_that_is_packed_otherwise_is_read_where_that_is_known(
+    agent: Agent, repacked: Callable[[bytes], bytes]
+) -> None:
+    agent.write(100)
+    text = agent.path.read_bytes()
+    packed(agent.rotate(is_packed=True)).write_bytes(repacked(text))
+    agent.write(3)
+    reader = Reader([str(agent.path)])
+    assert reader.read() == agent.written
+    assert reader.source.counts.gaps == 0
+
+
+def test_half_a_line_before_damage_is_no_line(agent: Agent) -> None:
+    agent.write(400)
+    rotated = packed(agent.rotate(is_packed=True))
+    rotated.write_bytes(rotated.read_bytes()[:-200])
+    agent.write(1)
+    reader = Reader([str(agent.path)])
+    reader.read()
+    assert reader.source.counts.gaps == 1
+    assert not reader.rejects
+
+
+def test_what_has_a_rotated_files_name_and_is_no_file_is_passed(agent: Agent) -> None:
+    agent.write(1)
+    os.mkfifo(agent.rotate().with_name("events-2026-03-02T10-00-00.000.log"))
+    agent.write(1)
+    assert Reader([str(agent.path)]).read() == agent.written
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_a_rotated_file_that_cannot_be_opened_is_waited_for_a_minute_and_is_a_gap_then(
+    agent: Agent,
+    position: Path,
+    is_restarted: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    agent.write(200)
+    agent.rotate()
+    agent.write(100)
+    reader = Reader([str(agent.path)], position)
+    reader.read()
+    remember(reader)
+    if not is_restarted:
+        agent.rotate()
+    agent.write(100)
+    locked = agent.rotate()
+    agent.write(3)
+    opening = Path.open
+
+    def opened(path: Path, *arguments: Any, **named: Any) -> Any:
+        if path == locked:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return opening(path, *arguments, **named)
+
+    monkeypatch.setattr(Path, "open", opened)
+    if is_restarted:
+        reader = Reader([str(agent.path)], position)
+    for _ in range(60):
+        assert reader.read() == []
+        reader.now += 1
+    assert reader.source.counts.waiting == 1
+    assert [one.getMessage() for one in caplog.records] == [
+        f"waiting for {agent.path}: {locked.name}: Permission denied"
+    ]
+    for _ in range(2):
+        reader.now += 1
+        reader.read()
+    assert uuids(reader.lines)[-3:] == agent.written[-3:]
+    assert reader.source.counts.gaps == 1
+    assert reader.source.counts.lost == pytest.approx(100, rel=0.02)
+    assert f"{locked} is left out" in caplog.text
+    reader.source.look(reader.now)
+    assert reader.source.counts.waiting == 0
+
+
+OTHER_NAMES = [".{}", "-{}", ".{}-101112"]
+"""Of logrotate, of the same with ``dateext``, and of the kubelet."""
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+@pytest.mark.parametrize("is_packed", [False, True])
+@pytest.mark.parametrize("rotations", [1, 2, 4])
+@pytest.mark.parametrize("form", OTHER_NAMES)
+def test_files_that_others_rotate_are_read_on_without_a_gap(
+    agent: Agent, position: Path, form: str, rotations: int, is_packed: bool, is_restarted: bool
+) -> None:
+    agent.write(5)
+    agent.rename(form)
+    agent.write(20)
+    reader = Reader([str(agent.path)], position)
+    assert reader.read() == agent.written[5:]
+    remember(reader)
+    for _ in range(rotations):
+        agent.write(7)
+        agent.rename(form, is_packed)
+    agent.write(3)
+    if is_restarted:
+        reader = Reader([str(agent.path)], position)
+    assert reader.read() == agent.written[25:]
+    assert reader.source.counts.gaps == 0
+
+
+@pytest.mark.parametrize("form", OTHER_NAMES)
+def test_files_that_others_rotated_and_removed_unread_are_a_gap(agent: Agent, form: str) -> None:
+    agent.write(50)
+    reader = Reader([str(agent.path)])
+    reader.read()
+    for _ in range(2):
+        agent.write(50)
+        agent.rename(form)
+    for old in agent.path.parent.glob("events.log[.-]*"):
+        old.unlink()
+    agent.write(3)
+    assert reader.read() == [*agent.written[50:100], *agent.written[-3:]]
+    assert reader.source.counts.gaps == 1
+    assert reader.source.counts.lost == pytest.approx(50, rel=0.05)
+
+
+@pytest.mark.parametrize("form", OTHER_NAMES)
+def test_rotation_by_others_in_the_middle_of_a_look_loses_nothing(
+    agent: Agent, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent.write(3)
+    agent.rename(form)
+    agent.write(3)
+    reader = Reader([str(agent.path)])
+    reader.read()
+    agent.rename(form)
+    agent.write(2)
+    opening = Follower._open
+
+    def rotated_meanwhile(self: Follower, *arguments: Any) -> OpenedGeneration:
+        monkeypatch.setattr(Follower, "_open", opening)
+        agent.rename(form)
+        agent.write(2)
+        return opening(self, *arguments)
+
+    monkeypatch.setattr(Follower, "_open", rotated_meanwhile)
+    reader.read()
+    assert uuids(reader.lines) == agent.written[3:]
+    assert reader.source.counts.gaps == 0
 
 
 def test_a_file_that_is_not_there_yet_is_waited_for_with_one_line_of_log(

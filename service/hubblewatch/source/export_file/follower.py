@@ -13,9 +13,12 @@ from hubblewatch.source.compression import DamagedError
 from hubblewatch.source.export_file.counts import FileCounts
 from hubblewatch.source.export_file.generation import (
     Generation,
+    UnreadableError,
     find,
     generations,
+    inode_of,
     last_line_end,
+    named_otherwise,
 )
 from hubblewatch.source.export_file.opened import OpenedGeneration
 from hubblewatch.source.export_file.pace import Pace
@@ -55,6 +58,8 @@ class Follower:
         self._finished: OpenedGeneration | None = None
         self._resumes = place is not None
         self._has_gap = False
+        self._in_the_way: Generation | None = None
+        self._passed_over: set[tuple[Path, int]] = set()
         self._pace = Pace() if place is None else Pace(place.newest_ns, place.rate, place.node)
         self._reached: tuple[OpenedGeneration, int, int] | None = None
 
@@ -74,18 +79,20 @@ class Follower:
             if opened is None:
                 return None
         try:
-            if not opened.generation.stamp and opened.is_other():
+            if not opened.generation.is_rotated and opened.is_other():
                 # Looked at also while there is more to read: whoever waits for Kafka may be minutes
                 # behind, and what took its place may be longer by then.
                 return self._begin_anew(opened)
             size, batch = opened.read()
         except (OSError, DamagedError) as error:
-            if isinstance(error, OSError) and not opened.generation.stamp:
+            if isinstance(error, OSError) and not opened.generation.is_rotated:
                 self._let_go(error)
                 return None
             _log.warning("%s cannot be read to its end: %s", opened.generation.path, error)
             self._has_gap = True
-            return self._finish(opened)
+            # What has no newline there is no line.
+            self._put_aside(opened)
+            return []
         self._wait(None)
         if not size:
             return self._at_end(opened)
@@ -107,16 +114,27 @@ class Follower:
             pace.newest_ns,
             round(pace.usual_rate, 3),
             pace.node,
+            opened.newest_before,
         )
+
+    def pass_over(self) -> None:
+        """A rotated file that has been in the way for too long is left out, which is a gap."""
+        one = self._in_the_way
+        if one is None:
+            return
+        _log.error("%s is left out: it cannot be opened", one.path)
+        self._in_the_way = None
+        self._passed_over.add((one.path, inode_of(one)))
+        self._has_gap = True
 
     def behind_bytes(self) -> int:
         """Give how many bytes, as stored, are still to be read; a compressed file counts whole."""
         opened = self._opened
         try:
             listing = generations(self.path)
-            if opened is None or opened.generation.stamp:
+            if opened is None or opened.generation.is_rotated:
                 done = opened.generation.stamp if opened is not None else self._stamp(listing)
-                later = [one for one in listing if not one.stamp or one.stamp > done]
+                later = [one for one in listing if not one.is_rotated or one.stamp > done]
                 behind = sum(one.path.stat().st_size for one in later)
             else:
                 behind = 0
@@ -139,7 +157,7 @@ class Follower:
 
     def _at_end(self, opened: OpenedGeneration) -> list[Line] | None:
         """There is nothing more in ``opened``: wait, or go on to the next generation."""
-        if opened.generation.stamp or opened.has_ended:
+        if opened.generation.is_rotated or opened.has_ended:
             return self._finish(opened)
         try:
             if opened.is_other():
@@ -159,18 +177,24 @@ class Follower:
     def _finish(self, opened: OpenedGeneration) -> list[Line]:
         batch = opened.rest()
         lines = [] if batch is None else self._decoded(opened, batch)
+        if opened.read_bytes and not opened.has_lines:
+            _log.warning("%s holds no line that can be read", opened.generation.path)
+            self._has_gap = True
+        self._put_aside(opened)
+        return lines
+
+    def _put_aside(self, opened: OpenedGeneration) -> None:
         self._counts.rotations += 1
         self._opened = None
         finished = self._finished
-        if finished is not None and not opened.read_bytes and not opened.generation.stamp:
+        if finished is not None and not opened.read_bytes and not opened.generation.is_rotated:
             # It was empty: only the one before can be told from others.
             opened.close()
-            return lines
+            return
         if finished is not None:
             finished.close()
         # It stays open, so that its inode is not given to another.
         self._finished = opened
-        return lines
 
     def _begin_anew(self, opened: OpenedGeneration) -> list[Line]:
         _log.warning("%s was cut off or written anew; it is read from its begin", self.path)
@@ -179,7 +203,7 @@ class Follower:
         opened.close()
         self._opened = None
         try:
-            self._opened = OpenedGeneration(Generation(self.path, ""), self._on_reject)
+            self._opened = OpenedGeneration(Generation(self.path, "", False), self._on_reject)
         except OSError as error:
             self._wait(error)
         return []
@@ -197,6 +221,7 @@ class Follower:
     def _open_next(self) -> OpenedGeneration | None:
         """Open what comes after the finished generation; None if it is not there yet."""
         trouble: OSError | None = None
+        self._in_the_way = None
         for _ in range(ATTEMPTS):
             try:
                 listing = generations(self.path)
@@ -204,7 +229,8 @@ class Follower:
                 if opened is None:
                     trouble = FileNotFoundError(2, "there is no such file yet")
                     break
-                if opened.generation.stamp or _is_present(opened, self.path, listing):
+                if opened.generation.is_rotated or _is_present(opened, self.path, listing):
+                    opened.newest_before = _newest_before(opened.generation, listing)
                     self._resumes = self._begins_newest = False
                     return opened
                 opened.close()  # rotated in this moment
@@ -213,38 +239,81 @@ class Follower:
             except OSError as error:
                 trouble = error
                 break
+        if isinstance(trouble, UnreadableError):
+            self._in_the_way = trouble.generation
         if trouble is not None:
             self._wait(trouble)
         return None
 
     def _open_of(self, listing: list[Generation]) -> OpenedGeneration | None:
+        seen = listing = self._without_passed_over(listing)
         if not listing:
             return None
-        place = self.place
+        place, finished = self.place, self._finished
         begin, offset, line, has_gap = 0, 0, 0, False
-        if self._finished is not None:
-            at = self._place_of(self._finished, listing)
-            has_gap = at is None and self._finished.read_bytes > 0
-            begin = 0 if at is None else at + 1
+        at: int | None = None
+        if finished is not None:
+            at, listing = self._last_read(listing)
+            has_gap = at is None and finished.read_bytes > 0
+            begin = _first_after(finished.newest_before, listing) if at is None else at + 1
         elif self._resumes and place is not None:
-            at = find(listing, place.head, place.inode)
+            at, listing = self._last_read(listing)
             has_gap = at is None
-            if at is not None:
+            if at is None:
+                begin = _first_after(place.newest_before, listing)
+            else:
                 begin, offset, line = at, place.offset, place.lines
         elif self._begins_newest:
             begin = len(listing) - 1
             offset = last_line_end(listing[begin])
         if begin >= len(listing):
             return None
-        opened = OpenedGeneration(listing[begin], self._on_reject, offset, line)
+        opened = self._open(listing[begin], offset, line)
+        if listing is not seen and self._last_read(seen) != (at, listing):
+            # Such a name may be another file's by now.
+            opened.close()
+            raise FileNotFoundError(2, "it was rotated in this moment")
         if opened.is_other():
             opened.close()
-            opened, has_gap = OpenedGeneration(listing[begin], self._on_reject), True
+            opened, has_gap = self._open(listing[begin]), True
             self._counts.truncations += 1
         if has_gap:
             _log.warning("%s was rotated away or cut off before it was read to its end", self.path)
             self._has_gap = True
         return opened
+
+    def _open(self, generation: Generation, offset: int = 0, line: int = 0) -> OpenedGeneration:
+        try:
+            return OpenedGeneration(generation, self._on_reject, offset, line)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            if generation.is_rotated:
+                raise UnreadableError(generation, error) from error
+            raise
+
+    def _without_passed_over(self, listing: list[Generation]) -> list[Generation]:
+        if not self._passed_over:
+            return listing
+        return [one for one in listing if (one.path, inode_of(one)) not in self._passed_over]
+
+    def _last_read(self, listing: list[Generation]) -> tuple[int | None, list[Generation]]:
+        """Give the place of what was read last, and the listing it is in: not the agent's own where
+        another has renamed it.
+        """
+        at = self._place_in(listing)
+        if at is None and (others := named_otherwise(self.path)):
+            present = [one for one in listing if not one.is_rotated]
+            others = self._without_passed_over(others) + present
+            if (found := self._place_in(others)) is not None:
+                return found, others
+        return at, listing
+
+    def _place_in(self, listing: list[Generation]) -> int | None:
+        if self._finished is not None:
+            return self._place_of(self._finished, listing)
+        place = self.place
+        return None if place is None else find(listing, place.head, place.inode)
 
     def _place_of(self, finished: OpenedGeneration, listing: list[Generation]) -> int | None:
         stamp = finished.generation.stamp
@@ -264,6 +333,7 @@ class Follower:
     def _decoded(self, opened: OpenedGeneration, batch: Batch) -> list[Line]:
         source, first, count, block = batch
         lines = decode_block(block, count, self._on_reject, source, first)
+        opened.has_lines = opened.has_lines or bool(lines)
         self._reached = (opened, opened.offset, opened.line)
         self._counts.lines += len(lines)
         if not lines:
@@ -285,6 +355,17 @@ class Follower:
         elif self.waits_for and not why:
             _log.info("%s is there", self.path)
         self.waits_for = why
+
+
+def _first_after(stamp: str, listing: list[Generation]) -> int:
+    """Give the place of the first generation after those rotated until ``stamp``."""
+    later = (at for at, one in enumerate(listing) if not one.is_rotated or one.stamp > stamp)
+    return next(later, len(listing))
+
+
+def _newest_before(generation: Generation, listing: list[Generation]) -> str:
+    stamp = generation.stamp
+    return max((one.stamp for one in listing if not stamp or one.stamp < stamp), default="")
 
 
 def _is_present(opened: OpenedGeneration, path: Path, listing: list[Generation]) -> bool:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
 from typing import NamedTuple
 
+from hubblewatch.errors import ConfigurationError
 from hubblewatch.source.compression import DamagedError, unpack
 
 HEAD_BYTES = 1_024
@@ -15,6 +18,13 @@ HEAD_BYTES = 1_024
 
 _ROTATED = r"-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}"
 """What lumberjack, which rotates for the agent, puts between a file's stem and its suffix."""
+
+_OTHERWISE_ROTATED = r"[.-](\d[\d.:_T-]*)"
+"""What others put there or behind: logrotate ``.1`` or ``-20261128``, the kubelet
+``.20261128-101112``."""
+
+_COUNTER_DIGITS = 7
+"""So many digits at most count the files, from the newest on; more are a time."""
 
 _PACKED = ".gz"
 _ROTATED_NAME = re.compile(rf".*{_ROTATED}(?:\.[^.]*)?(?:\.gz)?", re.DOTALL)
@@ -28,15 +38,24 @@ class Head(NamedTuple):
 
 
 class Generation(NamedTuple):
-    """One file; ``stamp`` is when it was rotated, as its name says, and empty for the present."""
+    """One file; ``stamp`` is when the agent rotated it, by its name; empty for all others."""
 
     path: Path
     stamp: str
+    is_rotated: bool
 
     @property
     def is_packed(self) -> bool:
         """Whether it is compressed."""
-        return bool(self.stamp) and self.path.name.endswith(_PACKED)
+        return self.is_rotated and self.path.name.endswith(_PACKED)
+
+
+class UnreadableError(OSError):
+    """A rotated generation is there, and cannot be opened."""
+
+    def __init__(self, generation: Generation, error: OSError) -> None:
+        super().__init__(error.errno, f"{generation.path.name}: {error.strerror or error}")
+        self.generation = generation
 
 
 def is_rotated(name: str) -> bool:
@@ -51,21 +70,47 @@ def generations(path: Path) -> list[Generation]:
     link they are beside the file that it leads to, where the agent renames it.
     """
     path = Path(os.path.realpath(path))  # Path.resolve raises at a circle of links
-    suffix = path.suffix
-    stem = path.name.removesuffix(suffix) if suffix else path.name
-    form = re.compile(rf"{re.escape(stem)}({_ROTATED}){re.escape(suffix)}(\.gz)?")
-    found: dict[str, Generation] = {}
+    stem, suffix = re.escape(path.name.removesuffix(path.suffix)), re.escape(path.suffix)
+    found, is_present = _found(path, rf"{stem}({_ROTATED}){suffix}(\.gz)?")
+    rotated = [Generation(found[stamp], stamp, True) for stamp in sorted(found)]
+    return [*rotated, Generation(path, "", False)] if is_present else rotated
+
+
+def named_otherwise(path: Path) -> list[Generation]:
+    """Give the rotated files of ``path`` that others than the agent have named, as ``generations``.
+
+    Their names may pass on from file to file.
+    """
+    path = Path(os.path.realpath(path))
+    stem, suffix = re.escape(path.name.removesuffix(path.suffix)), re.escape(path.suffix)
+    found, _ = _found(path, rf"{stem}(?:{suffix})?{_OTHERWISE_ROTATED}(?:{suffix})?(\.gz)?")
+    return [
+        Generation(found[name], "", True)
+        for name in sorted(found, key=_age)
+        if not is_rotated(found[name].name)
+    ]
+
+
+def _found(path: Path, form: str) -> tuple[dict[str, Path], bool]:
+    """Give files beside ``path`` by what tells them apart, and whether ``path`` is there."""
+    pattern = re.compile(form)
+    found: dict[str, Path] = {}
     is_present = False
     with os.scandir(path.parent) as entries:
         for entry in entries:
             if entry.name == path.name:
                 is_present = True
-            elif match := form.fullmatch(entry.name):
+            elif (match := pattern.fullmatch(entry.name)) and entry.is_file():
                 stamp = match[1]
                 if stamp not in found or match[2] is None:
-                    found[stamp] = Generation(path.parent / entry.name, stamp)
-    rotated = [found[stamp] for stamp in sorted(found)]
-    return [*rotated, Generation(path, "")] if is_present else rotated
+                    found[stamp] = path.parent / entry.name
+    return found, is_present
+
+
+def _age(stamp: str) -> tuple[int, str]:
+    """Order what tells otherwise named files apart from the oldest on."""
+    is_counter = stamp.isdecimal() and len(stamp) <= _COUNTER_DIGITS
+    return (-int(stamp), "") if is_counter else (0, stamp)
 
 
 def head_of(begin: bytes, length: int) -> Head:
@@ -83,7 +128,7 @@ def begins_with(generation: Generation, head: Head) -> bool:
         with generation.path.open("rb", buffering=0) as file:
             begin = b""
             chunks = (
-                unpack(file.read, generation.path.name)
+                unpacked(file, generation.path.name)
                 if generation.is_packed
                 else iter(lambda: file.read(head.length), b"")
             )
@@ -96,18 +141,43 @@ def begins_with(generation: Generation, head: Head) -> bool:
     return len(begin) >= head.length and head_of(begin, head.length) == head
 
 
+def unpacked(file: FileIO, name: str) -> Iterator[bytes]:
+    """Give the text of a compressed generation in chunks.
+
+    Raises DamagedError, also where it is something else: nobody stands by to unpack it.
+    """
+    if not os.fstat(file.fileno()).st_size:
+        raise DamagedError("it is empty")
+    try:
+        chunks = unpack(file.read, name)
+    except ConfigurationError:
+        raise DamagedError("it is neither gzip, zstd nor text") from None
+    yield from chunks
+
+
 def find(listing: list[Generation], head: Head, inode: int) -> int | None:
     """Give the place in ``listing`` of the generation with this head; None if it is gone.
 
     One with the same inode is looked at first, which mostly is it; inodes alone are used again.
+    Raises OSError if it is not found and a generation cannot be read.
     """
     if not head.length:
         return None
-    order = sorted(range(len(listing)), key=lambda at: (_inode(listing[at]) != inode, -at))
-    return next((at for at in order if begins_with(listing[at], head)), None)
+    trouble: OSError | None = None
+    for at in sorted(range(len(listing)), key=lambda at: (inode_of(listing[at]) != inode, -at)):
+        try:
+            if begins_with(listing[at], head):
+                return at
+        except OSError as error:
+            one = listing[at]
+            trouble = trouble or (UnreadableError(one, error) if one.is_rotated else error)
+    if trouble is not None:
+        raise trouble
+    return None
 
 
-def _inode(generation: Generation) -> int:
+def inode_of(generation: Generation) -> int:
+    """Give its inode; -1 if it is gone."""
     try:
         return generation.path.stat().st_ino
     except OSError:

@@ -24,7 +24,8 @@ IDLE_SECONDS = 1.0
 """An empty batch is given so often when nothing comes; patterns are looked at again as often."""
 
 GONE_AFTER_SECONDS = 60.0
-"""A file that a pattern found is no longer waited for when it has been away for so long."""
+"""A file that a pattern found is no longer waited for when it has been away for so long, and a
+rotated one that cannot be opened is left out."""
 
 _log = logging.getLogger(__name__)
 
@@ -185,8 +186,12 @@ class FollowedFiles:
         for name, strand in list(self._strands.items()):
             if not strand.follower.waits_for:
                 strand.there_at = now
-            elif name not in wanted and now - strand.there_at > GONE_AFTER_SECONDS:
-                # Else it is there, and cannot be read: its place is not to be forgotten.
+            elif now - strand.there_at <= GONE_AFTER_SECONDS:
+                continue
+            elif name in wanted:
+                # It is there, and cannot be read: its place is not to be forgotten.
+                strand.follower.pass_over()
+            else:
                 _log.warning("%s is no longer followed: it is gone", name)
                 strand.follower.close()
                 del self._strands[name]

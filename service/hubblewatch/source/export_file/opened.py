@@ -8,8 +8,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from hubblewatch.flow.reject import Reject
-from hubblewatch.source.compression import CHUNK_BYTES, unpack
-from hubblewatch.source.export_file.generation import HEAD_BYTES, Generation, Head, head_of
+from hubblewatch.source.compression import CHUNK_BYTES
+from hubblewatch.source.export_file.generation import (
+    HEAD_BYTES,
+    Generation,
+    Head,
+    head_of,
+    unpacked,
+)
 from hubblewatch.source.lines import Batch, LineCutter
 
 
@@ -31,6 +37,10 @@ class OpenedGeneration:
         """Whether nothing more will be written to it."""
         self.read_bytes = offset
         """Offset to which its text has been read."""
+        self.has_lines = offset > 0
+        """Whether any of its lines could be decoded."""
+        self.newest_before = ""
+        """Stamp of the newest generation before it; empty without one."""
         self._file = generation.path.open("rb", buffering=0)
         self._begin = b""
         self._skip = 0
@@ -41,7 +51,7 @@ class OpenedGeneration:
                 raise OSError(0, "it is no regular file")
             self.inode, self.device = status.st_ino, status.st_dev
             if generation.is_packed:
-                self._packed = unpack(self._file.read, generation.path.name)
+                self._packed = unpacked(self._file, generation.path.name)
                 self._skip = offset
             elif offset:
                 self._begin = os.pread(self._file.fileno(), min(HEAD_BYTES, offset), 0)

@@ -22,7 +22,8 @@ class Place(Struct, frozen=True, omit_defaults=True):
     """How far one file has been read: to ``offset`` of the generation with this head.
 
     ``offset`` counts bytes of text, also in a compressed one. ``newest_ns`` and ``rate`` (flows a
-    second) tell how much is missing if that generation is gone.
+    second) tell how much is missing if that generation is gone, ``newest_before`` behind which
+    rotated ones to go on then.
     """
 
     inode: int
@@ -32,6 +33,7 @@ class Place(Struct, frozen=True, omit_defaults=True):
     newest_ns: int = 0
     rate: float = 0.0
     node: str = ""
+    newest_before: str = ""
 
 
 Position = Mapping[str, Place]

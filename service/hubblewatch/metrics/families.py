@@ -125,7 +125,7 @@ class Families:
         )
         self.consumer_lag = Gauge(
             "hubblewatch_consumer_lag_records",
-            "Records of the flow topic not yet read, by partition.",
+            "Records of the flow topic not yet read, by partition; none while Kafka does not tell.",
             ("partition",),
         )
         self.subjects = Gauge("hubblewatch_subjects", "Workloads whose past is remembered.")

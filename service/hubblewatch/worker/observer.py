@@ -178,11 +178,14 @@ class WorkerObserver:
             # What a failing one has read waits all the same.
             self._health.lag(_component(number), max(lag, self._is_failing(number)))
             self._metrics.set_consumer_lag(str(number), lag)
+        for number in self._assigned - lags.keys():
+            self._metrics.set_consumer_lag(str(number), None)
 
     def kafka_away(self) -> None:
         """Kafka is away: no restart would bring it back, so that is nothing for ``/healthz``."""
         for number in self._assigned | self._failing.keys():
             self._health.forget(_component(number))
+            self._metrics.set_consumer_lag(str(number), None)
         self._failing.clear()
         self._note_end_of_failing()
 

@@ -149,6 +149,7 @@ class LagWatch:
             if away > GIVE_UP_AFTER_SECONDS:
                 raise LedgerError(f"Kafka is away since {away:.0f} s: {trouble}") from error
         else:
+            self._observer.lags({})
             log.warning(
                 "Kafka answers, but not to the question for the partitions' ends: %r", error
             )

@@ -12,6 +12,9 @@ from hubblewatch.incident.suppression_list import parse_suppressions
 from hubblewatch.incident.suppressions import Suppressions
 from hubblewatch.window.closed import INBOUND, OUTBOUND, Subject
 
+DAY = 24 * 60
+"""Minutes."""
+
 STOCK = Subject("shop", "stock", OUTBOUND)
 
 
@@ -283,3 +286,48 @@ def test_an_open_parent_hides_by_its_worst_severity() -> None:
     timeline = Timeline()
     timeline.minute(finding("port-scan"))
     assert timeline.minute(finding("port-scan", severity=Severity.INFO), finding()) == []
+
+
+def test_an_incident_that_nobody_sees_for_a_day_ends_however_incomplete_the_stream() -> None:
+    timeline = Timeline()
+    (opened,) = timeline.minute(finding(), share=0.5)
+    assert timeline.quiet(DAY - 1, share=0.5) == []
+    (record,) = timeline.minute(share=0.5)
+    assert record.transition is Transition.RESOLVE
+    assert (record.incident, record.last_seen) == (opened.incident, opened.last_seen)
+    assert record.summary == f"{opened.summary} (not seen for a day)"
+    assert record.description.startswith(opened.description)
+    assert "does not show that it is over" in record.description
+    assert timeline.incidents.open == {}
+
+
+def test_one_that_is_seen_once_a_day_goes_on() -> None:
+    timeline = Timeline()
+    timeline.minute(finding(), share=0.5)
+    for _ in range(3):
+        assert timeline.quiet(DAY - 1, share=0.5) == []
+        assert timeline.minute(finding(), share=0.5) == []
+    assert len(timeline.incidents.open) == 1
+
+
+def test_windows_that_its_detector_does_not_judge_end_it_after_a_day_too() -> None:
+    timeline = Timeline()
+    timeline.minute(finding("connectivity-errors", needs_all_nodes=True))
+    records = [r for _ in range(DAY) for r in timeline.minute(share=0.95, silent=("node-1",))]
+    assert [r.transition for r in records] == [Transition.RESOLVE]
+
+
+def test_quiet_that_shows_the_end_is_told_as_ever() -> None:
+    timeline = Timeline()
+    (opened,) = timeline.minute(finding())
+    (record,) = timeline.quiet(RESOLVE_AFTER_WINDOWS)
+    assert (record.summary, record.description) == (opened.summary, opened.description)
+
+
+def test_one_that_was_open_when_the_stream_stood_still_for_a_day_ends_with_it() -> None:
+    timeline = Timeline()
+    timeline.minute(finding())
+    timeline.number += 2 * DAY
+    (record,) = timeline.minute()
+    assert record.transition is Transition.RESOLVE
+    assert record.summary.endswith("(not seen for a day)")

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from hubblewatch.alert.record import (
     AlertRecord,
@@ -21,6 +22,10 @@ from hubblewatch.incident.suppressions import Suppressions
 from hubblewatch.window.closed import INBOUND, Subject
 from hubblewatch.window.closing import Closing
 
+UNSEEN_SECONDS = 86_400
+"""An incident of which nothing was seen for a day of event time ends, however little of the stream
+was seen: else those of a stream that stays incomplete would never end, and never stop to grow."""
+
 RUNBOOK = "https://github.com/hubblewatch/hubblewatch/blob/main/docs/runbooks/{detector}.md"
 
 
@@ -35,6 +40,20 @@ class Incident(Struct):
     quiet: int = 0
     completeness: float = 1.0
     worsened: int = 0
+
+
+class _Unproved(Struct, frozen=True):
+    """An end that quiet windows do not show: what the last record says more of it."""
+
+    summary: str
+    description: str
+
+
+_UNSEEN = _Unproved(
+    "not seen for a day",
+    "It ends because nothing of it was seen for a day. Too little of the stream was seen in that "
+    "time, which does not show that it is over: if it shows again, it is told again.",
+)
 
 
 class Incidents:
@@ -78,17 +97,20 @@ class Incidents:
         quiet = [incident for incident in self.open.values() if incident.id not in seen]
         for incident in sorted(quiet, key=lambda incident: (incident.first_start, incident.id)):
             entry = suppressions.match(incident.finding, closing.end)
+            is_unseen = closing.end - incident.last_end >= UNSEEN_SECONDS
             if entry is not None:
                 self.suppressed[entry] += incident.id not in held_back
-            elif not closing.is_complete or (
+            elif closing.is_complete and not (
                 incident.finding.needs_all_nodes and closing.completeness.silent_nodes
             ):
-                continue  # silence of a stream that lost events proves nothing
-            else:
                 incident.quiet += 1
+            elif not is_unseen:
+                continue  # silence of a stream that lost events proves nothing
             self.changed.add(incident.id)
             if entry is not None or incident.quiet >= RESOLVE_AFTER_WINDOWS:
                 records.append(self._end(incident, closing))
+            elif is_unseen:
+                records.append(self._end(incident, closing, _UNSEEN))
         return records
 
     def _end_renamed(self, closing: Closing) -> list[AlertRecord]:
@@ -99,10 +121,19 @@ class Incidents:
         renamed = [each for each in self.open.values() if each.id != self._id(each.finding)]
         return [self._end(incident, closing) for incident in renamed]
 
-    def _end(self, incident: Incident, closing: Closing) -> AlertRecord:
+    def _end(
+        self, incident: Incident, closing: Closing, unproved: _Unproved | None = None
+    ) -> AlertRecord:
         del self.open[incident.id]
         self.changed.add(incident.id)
-        return self._record(closing.start, closing.end, incident, Transition.RESOLVE)
+        record = self._record(closing.start, closing.end, incident, Transition.RESOLVE)
+        if unproved is None:
+            return record
+        return replace(
+            record,
+            summary=f"{record.summary} ({unproved.summary})",
+            description=f"{record.description} {unproved.description}",
+        )
 
     def alerted_subjects(self) -> set[Subject]:
         """Give the subjects of the open incidents that page: no notes, nothing on trial."""

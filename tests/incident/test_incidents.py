@@ -331,3 +331,45 @@ def test_one_that_was_open_when_the_stream_stood_still_for_a_day_ends_with_it() 
     (record,) = timeline.minute()
     assert record.transition is Transition.RESOLVE
     assert record.summary.endswith("(not seen for a day)")
+
+
+def crowd(count: int, severity: Severity = Severity.WARNING, **fields: object) -> list[Finding]:
+    return [finding(key=f"{severity}-{n}", severity=severity, **fields) for n in range(count)]
+
+
+@pytest.fixture
+def three(monkeypatch: pytest.MonkeyPatch) -> Timeline:
+    """Incidents of which no more than three may be open."""
+    monkeypatch.setattr("hubblewatch.incident.incidents.MAX_OPEN", 3)
+    return Timeline()
+
+
+def test_no_more_incidents_open_than_may_be_and_the_others_are_counted(three: Timeline) -> None:
+    assert len(three.minute(*crowd(5))) == 3
+    before = set(three.incidents.open)
+    assert three.minute(*crowd(5)) == []
+    assert set(three.incidents.open) == before
+    assert three.incidents.refused == 4
+
+
+def test_a_more_urgent_incident_makes_the_mildest_end(three: Timeline) -> None:
+    three.minute(*crowd(2), *crowd(1, Severity.INFO))
+    told = three.minute(*crowd(2), *crowd(1, Severity.CRITICAL))
+    assert [(one.severity, one.transition) for one in told] == [
+        (Severity.CRITICAL, Transition.OPEN),
+        (Severity.INFO, Transition.RESOLVE),
+    ]
+    assert told[1].summary.endswith("(ended to make room)")
+    assert "not show that it is over" in told[1].description
+    assert three.incidents.refused == 1
+
+
+def test_what_is_on_trial_and_what_is_not_seen_any_more_make_room_first(three: Timeline) -> None:
+    trial = crowd(1, Severity.CRITICAL, shadow=True)
+    old, new = crowd(2), crowd(4)[2:]
+    three.minute(*trial, *old, share=0.5)
+    told = three.minute(*trial, *new, old[1], share=0.5)
+    ended = [one for one in told if one.transition is Transition.RESOLVE]
+    assert [one.shadow for one in ended] == [True, False]
+    keys = {incident.finding.key for incident in three.incidents.open.values()}
+    assert keys == {old[1].key, *(one.key for one in new)}

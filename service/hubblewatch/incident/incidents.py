@@ -26,6 +26,10 @@ UNSEEN_SECONDS = 86_400
 """An incident of which nothing was seen for a day of event time ends, however little of the stream
 was seen: else those of a stream that stays incomplete would never end, and never stop to grow."""
 
+MAX_OPEN = 5_000
+"""Open incidents of one stream; beyond, the mildest are refused. Subjects and detectors alone are
+no bound: 50,000 subjects are remembered, and some detectors have an incident a destination."""
+
 RUNBOOK = "https://github.com/hubblewatch/hubblewatch/blob/main/docs/runbooks/{detector}.md"
 
 
@@ -56,6 +60,13 @@ _UNSEEN = _Unproved(
 )
 
 
+_NO_ROOM = _Unproved(
+    "ended to make room",
+    "It ends because as many incidents are open as can be, and the others are more urgent or were "
+    "seen since. That does not show that it is over.",
+)
+
+
 class Incidents:
     """The open incidents of one stream, by id."""
 
@@ -65,6 +76,8 @@ class Incidents:
         self._are_named = False
         self.suppressed: defaultdict[str, int] = defaultdict(int)
         """Findings suppressed so far, by entry."""
+        self.refused = 0
+        """Incidents not opened, or ended, because as many were open as can be."""
         self._cluster = cluster
         self._parents = parents
 
@@ -111,7 +124,27 @@ class Incidents:
                 records.append(self._end(incident, closing))
             elif is_unseen:
                 records.append(self._end(incident, closing, _UNSEEN))
-        return records
+        return self._make_room(closing, records)
+
+    def _make_room(self, closing: Closing, records: list[AlertRecord]) -> list[AlertRecord]:
+        """Keep the most urgent of too many incidents; one that opens now was never there."""
+        excess = len(self.open) - MAX_OPEN
+        if excess <= 0:
+            return records
+        self.refused += excess
+        opened = {one.incident for one in records if one.transition is Transition.OPEN}
+        refused = set()
+        for incident in sorted(self.open.values(), key=_urgency)[:excess]:
+            if incident.id in opened:
+                del self.open[incident.id]
+                refused.add(incident.id)
+            else:
+                records.append(self._end(incident, closing, _NO_ROOM))
+        return [
+            one
+            for one in records
+            if one.transition is not Transition.OPEN or one.incident not in refused
+        ]
 
     def _end_renamed(self, closing: Closing) -> list[AlertRecord]:
         """End incidents that an older version has named otherwise: findings would not meet them."""
@@ -264,3 +297,14 @@ def _firing(
 
 def _order(finding: Finding) -> tuple[str, Subject, str, int]:
     return finding.detector, finding.subject, finding.key, -finding.severity.rank
+
+
+def _urgency(incident: Incident) -> tuple[bool, int, int, int, str]:
+    """Sort by urgency, mildest first; of equal ones the last seen, then the oldest are kept."""
+    return (
+        not incident.finding.shadow,
+        incident.severity.rank,
+        incident.last_end,
+        -incident.first_start,
+        incident.id,
+    )

@@ -63,6 +63,10 @@ class Families:
             cap=FEW,
         )
         self.incidents_open = Gauge("hubblewatch_incidents_open", "Incidents open now.")
+        self.incidents_refused_total = Counter(
+            "hubblewatch_incidents_refused_total",
+            "Incidents not opened, or ended, because as many were open as can be.",
+        )
 
         # Traffic
         self.flows_total = Counter(

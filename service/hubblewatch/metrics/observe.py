@@ -107,6 +107,7 @@ class Metrics:
             severity, status = SEVERITIES.of(alert.severity), STATUSES.of(alert.status)
             total.add((alert.detector, severity, status))
             self._follow(known, alert)
+        families.incidents_refused_total.add((), closing.refused_incidents)
         known.completeness = closing.completeness
         known.subjects = closing.subjects
         known.connections = closing.connections

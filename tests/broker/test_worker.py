@@ -242,7 +242,7 @@ async def test_a_worker_whose_commits_are_refused_turns_red_until_they_are_not(
     await until(lambda: worker.get("/healthz")[0] == 503, 40)
     report = json.loads(worker.get("/healthz")[1])
     reasons = {part.get("reason") for part in report["components"].values() if not part["healthy"]}
-    assert any("MessageSizeTooLargeError" in reason for reason in reasons)
+    assert any("raise max.message.bytes" in reason for reason in reasons)
 
     await bound_windows(topics, 1 << 20)
     await until_counted([worker], topics, 90)

@@ -97,6 +97,34 @@ async def test_a_partition_that_cannot_be_committed_turns_red_though_it_is_read(
     assert "reason" not in shown.partition
 
 
+async def test_time_that_was_lost_on_a_second_failure_counts(shown: Shown) -> None:
+    """As with a coordinator that lets each commit wait until it is given up."""
+    refusing(shown)
+    shown.wait(30)
+    await shown.run()
+    shown.wait(35)
+    assert shown.is_green
+    await shown.start(0)
+    await shown.read(0, to=1)
+    shown.wait(30)
+    assert shown.is_green
+    assert await shown.run() == "no answer"
+    assert not shown.is_green
+
+
+async def test_a_partition_that_was_idle_for_long_gets_its_full_time(shown: Shown) -> None:
+    shown.observer.assigned(frozenset([0]))
+    shown.observer.lags({0: 0})
+    shown.wait(3_600)
+    for _ in range(2):
+        shown.observer.failed(0, LedgerError("no answer"))
+        shown.observer.ended("kafka")
+        shown.wait(20)
+    assert shown.is_green
+    shown.wait(5)
+    assert not shown.is_green
+
+
 async def test_partitions_that_fail_in_turn_turn_red_as_soon() -> None:
     flows = envelopes(heartbeats=True, seed=1, minutes=4)
     shown = Shown(*(Log(flows) for _ in range(7)))

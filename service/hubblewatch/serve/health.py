@@ -72,6 +72,12 @@ class Health:
             component = self._component(name)
             component.moved_at = max(component.moved_at, self._clock() if at is None else at)
 
+    def set_back(self, name: str, at: float) -> None:
+        """What counted as progress of ``name`` after ``at`` was in vain."""
+        with self._lock:
+            component = self._component(name)
+            component.moved_at = min(component.moved_at, at)
+
     def lag(self, name: str, amount: float) -> None:
         """What waits for ``name``: records, seconds, anything that is 0 when there is nothing."""
         with self._lock:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from time import monotonic
 
+from msgspec import Struct
+
 from hubblewatch.alert.record import encode_alert
 from hubblewatch.flow.reject import Reject
 from hubblewatch.metrics import Metrics
@@ -21,12 +23,22 @@ LOOP = "event-loop"
 
 FAILING_FROM = 2
 """Failed runs in a row, from which on only a commit is progress for the partitions that failed.
-After the first one, reading what was read before is: it has to be. Runs and not failures of one
-partition, for the first one that fails ends the run for all."""
+After the first one, reading what was read before is, for it has to be; the next one shows that it
+was in vain. Runs and not failures of one partition, for the first one that fails ends the run for
+all."""
 
 REMEMBERED_SECONDS = 120.0
 """How long the failures of a partition that went elsewhere count, should it come back: several
 workers may hand one that none can commit round and round."""
+
+
+class _Failing(Struct):
+    """A partition whose opening or commit failed, with no commit since."""
+
+    since: float
+    """When it had moved last before, or its wait began."""
+    at: float
+    """When it failed last."""
 
 
 class _Shown:
@@ -65,8 +77,7 @@ class WorkerObserver:
         self._clock = clock
         self._shown: dict[int, _Shown] = {}
         self._assigned: frozenset[int] = frozenset()
-        self._failing: dict[int, float] = {}
-        """When openings or commits last failed, of partitions without a commit since."""
+        self._failing: dict[int, _Failing] = {}
         self._failed_runs = 0
         self._has_failed = False
         # It must always move, so it always has something to do.
@@ -121,9 +132,18 @@ class WorkerObserver:
         if isinstance(error, DefectError):
             return  # of itself it ends: the record is passed by
         self._has_failed = True
-        self._failing[number] = self._clock()
-        self._health.lag(_component(number), 1)
-        self._health.explain(_component(number), str(error))
+        now, component = self._clock(), _component(number)
+        self._health.lag(component, 1)
+        self._health.explain(component, str(error))
+        failing = self._failing.get(number)
+        if failing is None:
+            shown = self._health.report()["components"][component]
+            since = now - shown["seconds_without_progress"]
+            failing = self._failing[number] = _Failing(since, now)
+        failing.at = now
+        if self._failed_runs + 1 >= FAILING_FROM:
+            for other, known in self._failing.items():
+                self._health.set_back(_component(other), known.since)
 
     def taken(self, number: int) -> None:
         """A record was counted."""
@@ -164,7 +184,7 @@ class WorkerObserver:
         """The event loop moves."""
         self._health.progress(LOOP)
         for number in self._failing.keys() - self._assigned:
-            if self._clock() - self._failing[number] > REMEMBERED_SECONDS:
+            if self._clock() - self._failing[number].at > REMEMBERED_SECONDS:
                 del self._failing[number]
                 self._health.forget(_component(number))
                 self._note_end_of_failing()

@@ -128,8 +128,8 @@ def incident_panels() -> list[Placed]:
             7,
             series(
                 "Findings held back, alerts in shadow mode",
-                "What a suppression held back, by its name, and what detectors on trial would have "
-                "sent; an hour.",
+                "What a suppression held back, by its name, what detectors on trial would have "
+                "sent, and incidents refused because too many were open; an hour.",
                 [
                     Query(
                         f"sum by (entry) (increase(hubblewatch_suppressed_total{{{C}}}[1h]))",
@@ -138,6 +138,10 @@ def incident_panels() -> list[Placed]:
                     Query(
                         f"sum by (detector) (increase(hubblewatch_shadow_alerts_total{{{C}}}[1h]))",
                         "shadow {{detector}}",
+                    ),
+                    Query(
+                        f"sum(increase(hubblewatch_incidents_refused_total{{{C}}}[1h]))",
+                        "refused",
                     ),
                 ],
                 unit="short",

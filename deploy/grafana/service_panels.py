@@ -83,7 +83,7 @@ def service_panels() -> list[Placed]:
             7,
             series(
                 "Consumer lag by partition",
-                "Records of the flows topic not yet read.",
+                "Records of the flows topic not yet read; no line while Kafka does not tell.",
                 [
                     Query(
                         f"max by (partition) (hubblewatch_consumer_lag_records{{{C}}})",

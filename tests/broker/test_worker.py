@@ -8,6 +8,8 @@ import time
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from tests.broker.detecting import (
     Topics,
     WorkerProcess,
@@ -214,6 +216,39 @@ async def test_a_worker_whose_event_loop_hangs_turns_red(topics, make_worker, st
     await until(lambda: worker.get("/healthz")[0] == 503, 30)
     report = json.loads(worker.get("/healthz")[1])
     assert not report["components"]["event-loop"]["healthy"]
+
+
+async def bound_windows(topics: Topics, size: int) -> None:
+    """Let the topic of windows take no records above ``size`` bytes."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=topics.settings.bootstrap_servers)
+    await admin.start()
+    try:
+        name = f"{topics.prefix}windows"
+        await admin.alter_configs(
+            [ConfigResource(ConfigResourceType.TOPIC, name, {"max.message.bytes": str(size)})]
+        )
+    finally:
+        await admin.close()
+
+
+async def test_a_worker_whose_commits_are_refused_turns_red_until_they_are_not(
+    topics, make_worker, streams, replayed
+):
+    await bound_windows(topics, 100)
+    worker = make_worker(stuck_after_seconds=10)
+    worker.start()
+    await until(lambda: worker.get("/readyz")[0] == 200)
+    await topics.publish(streams)
+    await until(lambda: worker.get("/healthz")[0] == 503, 40)
+    report = json.loads(worker.get("/healthz")[1])
+    reasons = {part.get("reason") for part in report["components"].values() if not part["healthy"]}
+    assert any("raise max.message.bytes" in reason for reason in reasons)
+
+    await bound_windows(topics, 1 << 20)
+    await until_counted([worker], topics, 90)
+    assert worker.get("/healthz")[0] == 200
+    assert "reason" not in worker.get("/healthz")[1]
+    assert difference(await topics.windows(), replayed[0]) == ""
 
 
 async def test_no_topics_are_waited_for_with_a_word_on_how_to_make_them(

@@ -51,10 +51,11 @@ def test_a_service_that_works_passes(service: Service, pages: ServicePages) -> N
 
 def test_a_stuck_component_fails_by_name(service: Service, pages: ServicePages) -> None:
     service.health.lag("partition 3", 70)
+    service.health.explain("partition 3", "refused; grant it")
     service.clock.advance(1_000)
     health = by_id(check_service(pages))["service.health"]
     assert health.status is Status.FAIL
-    assert "partition 3 (lag 70, nothing moved for 1000 s)" in health.detail
+    assert "partition 3 (lag 70, nothing moved for 1000 s: refused; grant it)" in health.detail
 
 
 def test_a_service_that_has_not_begun_warns(pages: ServicePages) -> None:

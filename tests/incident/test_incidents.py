@@ -12,6 +12,9 @@ from hubblewatch.incident.suppression_list import parse_suppressions
 from hubblewatch.incident.suppressions import Suppressions
 from hubblewatch.window.closed import INBOUND, OUTBOUND, Subject
 
+DAY = 24 * 60
+"""Minutes."""
+
 STOCK = Subject("shop", "stock", OUTBOUND)
 
 
@@ -283,3 +286,90 @@ def test_an_open_parent_hides_by_its_worst_severity() -> None:
     timeline = Timeline()
     timeline.minute(finding("port-scan"))
     assert timeline.minute(finding("port-scan", severity=Severity.INFO), finding()) == []
+
+
+def test_an_incident_that_nobody_sees_for_a_day_ends_however_incomplete_the_stream() -> None:
+    timeline = Timeline()
+    (opened,) = timeline.minute(finding(), share=0.5)
+    assert timeline.quiet(DAY - 1, share=0.5) == []
+    (record,) = timeline.minute(share=0.5)
+    assert record.transition is Transition.RESOLVE
+    assert (record.incident, record.last_seen) == (opened.incident, opened.last_seen)
+    assert record.summary == f"{opened.summary} (not seen for a day)"
+    assert record.description.startswith(opened.description)
+    assert "does not show that it is over" in record.description
+    assert timeline.incidents.open == {}
+
+
+def test_one_that_is_seen_once_a_day_goes_on() -> None:
+    timeline = Timeline()
+    timeline.minute(finding(), share=0.5)
+    for _ in range(3):
+        assert timeline.quiet(DAY - 1, share=0.5) == []
+        assert timeline.minute(finding(), share=0.5) == []
+    assert len(timeline.incidents.open) == 1
+
+
+def test_windows_that_its_detector_does_not_judge_end_it_after_a_day_too() -> None:
+    timeline = Timeline()
+    timeline.minute(finding("connectivity-errors", needs_all_nodes=True))
+    records = [r for _ in range(DAY) for r in timeline.minute(share=0.95, silent=("node-1",))]
+    assert [r.transition for r in records] == [Transition.RESOLVE]
+
+
+def test_quiet_that_shows_the_end_is_told_as_ever() -> None:
+    timeline = Timeline()
+    (opened,) = timeline.minute(finding())
+    (record,) = timeline.quiet(RESOLVE_AFTER_WINDOWS)
+    assert (record.summary, record.description) == (opened.summary, opened.description)
+
+
+def test_one_that_was_open_when_the_stream_stood_still_for_a_day_ends_with_it() -> None:
+    timeline = Timeline()
+    timeline.minute(finding())
+    timeline.number += 2 * DAY
+    (record,) = timeline.minute()
+    assert record.transition is Transition.RESOLVE
+    assert record.summary.endswith("(not seen for a day)")
+
+
+def crowd(count: int, severity: Severity = Severity.WARNING, **fields: object) -> list[Finding]:
+    return [finding(key=f"{severity}-{n}", severity=severity, **fields) for n in range(count)]
+
+
+@pytest.fixture
+def three(monkeypatch: pytest.MonkeyPatch) -> Timeline:
+    """Incidents of which no more than three may be open."""
+    monkeypatch.setattr("hubblewatch.incident.incidents.MAX_OPEN", 3)
+    return Timeline()
+
+
+def test_no_more_incidents_open_than_may_be_and_the_others_are_counted(three: Timeline) -> None:
+    assert len(three.minute(*crowd(5))) == 3
+    before = set(three.incidents.open)
+    assert three.minute(*crowd(5)) == []
+    assert set(three.incidents.open) == before
+    assert three.incidents.refused == 4
+
+
+def test_a_more_urgent_incident_makes_the_mildest_end(three: Timeline) -> None:
+    three.minute(*crowd(2), *crowd(1, Severity.INFO))
+    told = three.minute(*crowd(2), *crowd(1, Severity.CRITICAL))
+    assert [(one.severity, one.transition) for one in told] == [
+        (Severity.CRITICAL, Transition.OPEN),
+        (Severity.INFO, Transition.RESOLVE),
+    ]
+    assert told[1].summary.endswith("(ended to make room)")
+    assert "not show that it is over" in told[1].description
+    assert three.incidents.refused == 1
+
+
+def test_what_is_on_trial_and_what_is_not_seen_any_more_make_room_first(three: Timeline) -> None:
+    trial = crowd(1, Severity.CRITICAL, shadow=True)
+    old, new = crowd(2), crowd(4)[2:]
+    three.minute(*trial, *old, share=0.5)
+    told = three.minute(*trial, *new, old[1], share=0.5)
+    ended = [one for one in told if one.transition is Transition.RESOLVE]
+    assert [one.shadow for one in ended] == [True, False]
+    keys = {incident.finding.key for incident in three.incidents.open.values()}
+    assert keys == {old[1].key, *(one.key for one in new)}

@@ -61,6 +61,12 @@ def wait(monkeypatch, clock):
     return start
 
 
+async def test_each_trouble_is_told(wait):
+    told = []
+    await wait(ABSENT, REFUSED, THERE, on_trouble=lambda: told.append(1))
+    assert len(told) == 2
+
+
 async def test_pauses_double_up_to_the_longest(wait, clock):
     assert await wait(*[ABSENT] * 7, THERE) is THERE
 

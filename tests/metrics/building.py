@@ -35,6 +35,7 @@ class ClosedNow:
     subjects: int = 0
     connections: int = 0
     open_incidents: int = 0
+    refused_incidents: int = 0
 
 
 @dataclass(frozen=True)

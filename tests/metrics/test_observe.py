@@ -291,6 +291,14 @@ def test_consumer_lag_leaves_with_its_partition() -> None:
     assert sample(observed, "hubblewatch_consumer_lag_records", partition="7") is None
 
 
+def test_a_consumer_lag_that_nobody_knows_is_not_told() -> None:
+    observed = metrics()
+    observed.set_consumer_lag("7", None)
+    observed.set_consumer_lag("7", 12)
+    observed.set_consumer_lag("7", None)
+    assert sample(observed, "hubblewatch_consumer_lag_records", partition="7") is None
+
+
 def test_a_new_model_takes_the_place_of_the_old() -> None:
     observed = metrics()
     observed.set_model("forest", "1", "shadow")

@@ -53,6 +53,15 @@ def test_flows_are_counted_once_over_several_closings(watched):
     assert watched.value("flows_total", verdict="FORWARDED") == 5
 
 
+def test_refused_incidents_are_counted_once_over_several_closings(watched):
+    watched.take(flow(at=0))
+    watched.pipeline.incidents.refused = 3
+    watched.take(*[flow(at=60 * minute) for minute in range(1, 5)])
+    watched.finish()
+
+    assert watched.value("incidents_refused_total") == 3
+
+
 def test_what_arrived_shows_before_the_first_closing(watched):
     watched.take(*tcp(), lost(at=1, count=7))
     watched.watching.observe_intake()

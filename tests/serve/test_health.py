@@ -36,6 +36,15 @@ def test_the_report_names_the_component_that_is_stuck() -> None:
     }
 
 
+def test_the_report_says_what_fails_until_nothing_does() -> None:
+    judged, _ = health()
+    judged.explain("partition-3", "refused; grant it")
+    judged.progress("partition-3")
+    assert judged.report()["components"]["partition-3"]["reason"] == "refused; grant it"
+    judged.explain("partition-3", "")
+    assert "reason" not in judged.report()["components"]["partition-3"]
+
+
 def test_progress_turns_it_green_again() -> None:
     judged, clock = health()
     judged.lag("detect", 5)

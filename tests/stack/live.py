@@ -64,6 +64,7 @@ class Live:
                 subjects=3,
                 connections=5,
                 open_incidents=3,
+                refused_incidents=1,
             )
         )
         self.metrics.observe_intake(

@@ -119,9 +119,9 @@ class Heard:
     def transaction(self, number: int, seconds: float) -> None:
         """Nothing to remember."""
 
-    def failed(self, number: int, reason: str) -> None:
+    def failed(self, number: int, error: RunError) -> None:
         """Remember."""
-        self.failures.append(reason)
+        self.failures.append(error.reason)
 
     def taken(self, number: int) -> None:
         """Remember."""

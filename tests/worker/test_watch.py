@@ -6,14 +6,18 @@ from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.errors import KafkaConnectionError, LeaderNotAvailableError
 from tests.worker.ledgers import Log
+from tests.worker.test_observer import Shown
 from tests.worker.test_partition import envelopes
 from tests.worker.test_partitions import Worker
 
 from hubblewatch.kafka.topics import topic_names
+from hubblewatch.kafka.trouble import KafkaTroubleError, TroubleKind
 from hubblewatch.settings import KafkaSettings
 from hubblewatch.worker import watch as module
 from hubblewatch.worker.errors import LedgerError
+from hubblewatch.worker.observer import WorkerObserver
 from hubblewatch.worker.watch import SHORT_LOOKS, LagWatch
 
 
@@ -39,15 +43,18 @@ class Told:
 class FakeClient:
     """Stands for the one that asks."""
 
+    async def stop(self) -> None:
+        """Nothing to stop."""
+
 
 class Watching(LagWatch):
     """A watch that is told where the partitions end."""
 
-    def __init__(self, worker: Worker, told: Told) -> None:
+    def __init__(self, worker: Worker, told: Told | WorkerObserver) -> None:
         settings: Any = KafkaSettings()
         observer: Any = told
         super().__init__(settings, topic_names(settings).flows, worker.partitions, observer)
-        self.ends: dict[int, int] = {}
+        self.ends: dict[int, int | Exception] = {}
         client: Any = FakeClient()
         self._client = client
 
@@ -56,7 +63,10 @@ class Watching(LagWatch):
 
     async def _end(self, partition: TopicPartition) -> int:
         await self.meanwhile()
-        return self.ends[partition.partition]
+        end = self.ends[partition.partition]
+        if isinstance(end, Exception):
+            raise end
+        return end
 
 
 @pytest.fixture
@@ -110,3 +120,34 @@ async def test_what_is_counted_while_kafka_is_asked_was_not_lost(worker: Worker,
         watching.ends = {0: state.next_offset + 1}
         await watching.look(app)
     assert told.last == {0: 0}
+
+
+@pytest.mark.parametrize("is_away", [True, False])
+async def test_a_lag_that_nobody_knows_is_not_told(
+    app: Any, monkeypatch: pytest.MonkeyPatch, is_away: bool
+) -> None:
+    async def ask(_: KafkaSettings) -> None:
+        if is_away:
+            raise KafkaTroubleError(TroubleKind.UNREACHABLE, "nothing listens", "start it")
+
+    monkeypatch.setattr(module, "probe", ask)
+    shown = Shown(Log(), Log())
+    shown.observer.assigned(frozenset([0, 1]))
+    await shown.start()
+    watching = Watching(shown, shown.observer)
+
+    def told() -> dict[str, float]:
+        (family,) = [f for f in shown.registry.collect() if f.name.endswith("consumer_lag_records")]
+        return {sample.labels["partition"]: sample.value for sample in family.samples}
+
+    watching.ends = {0: 7, 1: 9}
+    await watching.look(app)
+    assert told() == {"0": 7, "1": 9}
+    watching.ends = {0: 8, 1: LeaderNotAvailableError()}
+    await watching.look(app)
+    assert told() == {"0": 8}
+    watching.ends = {0: KafkaConnectionError(), 1: KafkaConnectionError()}
+    await watching.look(app)
+    assert told() == {}
+    shown.wait(60)
+    assert shown.is_green is is_away  # what waited waits still, where Kafka is there

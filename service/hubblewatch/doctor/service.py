@@ -28,6 +28,7 @@ class _Component(msgspec.Struct):
     healthy: bool
     lag: float = 0.0
     seconds_without_progress: float = 0.0
+    reason: str = ""
 
 
 class _Health(msgspec.Struct):
@@ -63,7 +64,8 @@ def check_health(pages: Pages) -> CheckResult:
     except msgspec.MsgspecError as error:
         return _not_ours(HEALTH, pages, "/healthz", error)
     stuck = [
-        f"{name} (lag {part.lag:g}, nothing moved for {part.seconds_without_progress:.0f} s)"
+        f"{name} (lag {part.lag:g}, nothing moved for {part.seconds_without_progress:.0f} s"
+        f"{f': {part.reason}' if part.reason else ''})"
         for name, part in report.components.items()
         if not part.healthy
     ]

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from hubblewatch.alert.record import (
     AlertRecord,
@@ -20,6 +21,14 @@ from hubblewatch.flow.timestamp import format_seconds
 from hubblewatch.incident.suppressions import Suppressions
 from hubblewatch.window.closed import INBOUND, Subject
 from hubblewatch.window.closing import Closing
+
+UNSEEN_SECONDS = 86_400
+"""An incident of which nothing was seen for a day of event time ends, however little of the stream
+was seen: else those of a stream that stays incomplete would never end, and never stop to grow."""
+
+MAX_OPEN = 5_000
+"""Open incidents of one stream; beyond, the mildest are refused. Subjects and detectors alone are
+no bound: 50,000 subjects are remembered, and some detectors have an incident a destination."""
 
 RUNBOOK = "https://github.com/hubblewatch/hubblewatch/blob/main/docs/runbooks/{detector}.md"
 
@@ -37,6 +46,27 @@ class Incident(Struct):
     worsened: int = 0
 
 
+class _Unproved(Struct, frozen=True):
+    """An end that quiet windows do not show: what the last record says more of it."""
+
+    summary: str
+    description: str
+
+
+_UNSEEN = _Unproved(
+    "not seen for a day",
+    "It ends because nothing of it was seen for a day. Too little of the stream was seen in that "
+    "time, which does not show that it is over: if it shows again, it is told again.",
+)
+
+
+_NO_ROOM = _Unproved(
+    "ended to make room",
+    "It ends because as many incidents are open as can be, and the others are more urgent or were "
+    "seen since. That does not show that it is over.",
+)
+
+
 class Incidents:
     """The open incidents of one stream, by id."""
 
@@ -46,6 +76,8 @@ class Incidents:
         self._are_named = False
         self.suppressed: defaultdict[str, int] = defaultdict(int)
         """Findings suppressed so far, by entry."""
+        self.refused = 0
+        """Incidents not opened, or ended, because as many were open as can be."""
         self._cluster = cluster
         self._parents = parents
 
@@ -78,18 +110,41 @@ class Incidents:
         quiet = [incident for incident in self.open.values() if incident.id not in seen]
         for incident in sorted(quiet, key=lambda incident: (incident.first_start, incident.id)):
             entry = suppressions.match(incident.finding, closing.end)
+            is_unseen = closing.end - incident.last_end >= UNSEEN_SECONDS
             if entry is not None:
                 self.suppressed[entry] += incident.id not in held_back
-            elif not closing.is_complete or (
+            elif closing.is_complete and not (
                 incident.finding.needs_all_nodes and closing.completeness.silent_nodes
             ):
-                continue  # silence of a stream that lost events proves nothing
-            else:
                 incident.quiet += 1
+            elif not is_unseen:
+                continue  # silence of a stream that lost events proves nothing
             self.changed.add(incident.id)
             if entry is not None or incident.quiet >= RESOLVE_AFTER_WINDOWS:
                 records.append(self._end(incident, closing))
-        return records
+            elif is_unseen:
+                records.append(self._end(incident, closing, _UNSEEN))
+        return self._make_room(closing, records)
+
+    def _make_room(self, closing: Closing, records: list[AlertRecord]) -> list[AlertRecord]:
+        """Keep the most urgent of too many incidents; one that opens now was never there."""
+        excess = len(self.open) - MAX_OPEN
+        if excess <= 0:
+            return records
+        self.refused += excess
+        opened = {one.incident for one in records if one.transition is Transition.OPEN}
+        refused = set()
+        for incident in sorted(self.open.values(), key=_urgency)[:excess]:
+            if incident.id in opened:
+                del self.open[incident.id]
+                refused.add(incident.id)
+            else:
+                records.append(self._end(incident, closing, _NO_ROOM))
+        return [
+            one
+            for one in records
+            if one.transition is not Transition.OPEN or one.incident not in refused
+        ]
 
     def _end_renamed(self, closing: Closing) -> list[AlertRecord]:
         """End incidents that an older version has named otherwise: findings would not meet them."""
@@ -99,10 +154,19 @@ class Incidents:
         renamed = [each for each in self.open.values() if each.id != self._id(each.finding)]
         return [self._end(incident, closing) for incident in renamed]
 
-    def _end(self, incident: Incident, closing: Closing) -> AlertRecord:
+    def _end(
+        self, incident: Incident, closing: Closing, unproved: _Unproved | None = None
+    ) -> AlertRecord:
         del self.open[incident.id]
         self.changed.add(incident.id)
-        return self._record(closing.start, closing.end, incident, Transition.RESOLVE)
+        record = self._record(closing.start, closing.end, incident, Transition.RESOLVE)
+        if unproved is None:
+            return record
+        return replace(
+            record,
+            summary=f"{record.summary} ({unproved.summary})",
+            description=f"{record.description} {unproved.description}",
+        )
 
     def alerted_subjects(self) -> set[Subject]:
         """Give the subjects of the open incidents that page: no notes, nothing on trial."""
@@ -233,3 +297,14 @@ def _firing(
 
 def _order(finding: Finding) -> tuple[str, Subject, str, int]:
     return finding.detector, finding.subject, finding.key, -finding.severity.rank
+
+
+def _urgency(incident: Incident) -> tuple[bool, int, int, int, str]:
+    """Sort by urgency, mildest first; of equal ones the last seen, then the oldest are kept."""
+    return (
+        not incident.finding.shadow,
+        incident.severity.rank,
+        incident.last_end,
+        -incident.first_start,
+        incident.id,
+    )

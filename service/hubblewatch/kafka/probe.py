@@ -61,6 +61,7 @@ async def wait_for_kafka(
     topics: Sequence[str] = (),
     *,
     give_up_after_seconds: float | None = None,
+    on_trouble: Callable[[], None] = lambda: None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     jitter: Callable[[], float] = random.random,
@@ -69,7 +70,8 @@ async def wait_for_kafka(
 
     Waits without end by default, whatever the trouble: users, rights and topics may be made after
     this part has started. Pauses double from half a second to 15 s, each shortened by up to half
-    (``jitter``, 0 to 1). The first trouble, a new one, and every 30 s the same one are logged.
+    (``jitter``, 0 to 1). The first trouble, a new one, and every 30 s the same one are logged; each
+    is told to ``on_trouble``.
     Raises ConfigurationError at once, and KafkaTroubleError after ``give_up_after_seconds``.
     """
     begin = clock()
@@ -82,6 +84,7 @@ async def wait_for_kafka(
             require_topics(cluster, topics)
         except KafkaTroubleError as trouble:
             now = clock()
+            on_trouble()
             if give_up_after_seconds is not None and now - begin + pause > give_up_after_seconds:
                 raise
             if (

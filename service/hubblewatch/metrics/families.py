@@ -63,6 +63,10 @@ class Families:
             cap=FEW,
         )
         self.incidents_open = Gauge("hubblewatch_incidents_open", "Incidents open now.")
+        self.incidents_refused_total = Counter(
+            "hubblewatch_incidents_refused_total",
+            "Incidents not opened, or ended, because as many were open as can be.",
+        )
 
         # Traffic
         self.flows_total = Counter(
@@ -125,7 +129,7 @@ class Families:
         )
         self.consumer_lag = Gauge(
             "hubblewatch_consumer_lag_records",
-            "Records of the flow topic not yet read, by partition.",
+            "Records of the flow topic not yet read, by partition; none while Kafka does not tell.",
             ("partition",),
         )
         self.subjects = Gauge("hubblewatch_subjects", "Workloads whose past is remembered.")

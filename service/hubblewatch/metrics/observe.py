@@ -107,6 +107,7 @@ class Metrics:
             severity, status = SEVERITIES.of(alert.severity), STATUSES.of(alert.status)
             total.add((alert.detector, severity, status))
             self._follow(known, alert)
+        families.incidents_refused_total.add((), closing.refused_incidents)
         known.completeness = closing.completeness
         known.subjects = closing.subjects
         known.connections = closing.connections
@@ -161,9 +162,12 @@ class Metrics:
         self.families.consumer_lag.remove((stream,))
         self._sum_up()
 
-    def set_consumer_lag(self, stream: str, records: int) -> None:
-        """Records of a partition not yet read."""
-        self.families.consumer_lag.set((stream,), records)
+    def set_consumer_lag(self, stream: str, records: int | None) -> None:
+        """Records of a partition not yet read; None where nobody knows."""
+        if records is None:
+            self.families.consumer_lag.remove((stream,))
+        else:
+            self.families.consumer_lag.set((stream,), records)
 
     def set_model(self, model: str, version: str, mode: str) -> None:
         """Name the loaded model in place of the one before; ``mode`` is active or shadow."""

@@ -76,6 +76,10 @@ class Closing(Protocol):
     def open_incidents(self) -> int:
         """Incidents open after this window."""
 
+    @property
+    def refused_incidents(self) -> int:
+        """Incidents that this window would have opened, or ended, since too many were open."""
+
 
 class IntakeCounts(Protocol):
     """What one stream has taken in since it began: totals that only grow, and where it stands."""

@@ -21,6 +21,7 @@ class _Closing:
     subjects: int
     connections: int
     open_incidents: int
+    refused_incidents: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class PipelineMetrics:
         self._pipeline = pipeline
         self._stream = stream
         self._suppressed: dict[str, int] = {}
+        self._refused = 0
         self._silent: list[str] = []
 
     def observe(self, closed: Closed) -> None:
@@ -68,10 +70,12 @@ class PipelineMetrics:
                 subjects=len(pipeline.memory.subjects),
                 connections=pipeline.connections,
                 open_incidents=len(pipeline.incidents.open),
+                refused_incidents=pipeline.incidents.refused - self._refused,
             ),
             self._stream,
         )
         self._suppressed = suppressed
+        self._refused = pipeline.incidents.refused
         self._metrics.observe_scores(
             (subject.namespace, subject.workload, score)
             for subject, score in closing.scores.items()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +18,8 @@ class ComponentReport(TypedDict):
     healthy: bool
     lag: float
     seconds_without_progress: float
+    reason: NotRequired[str]
+    """What failed last and what to do about it, where something did and does not go on yet."""
 
 
 class HealthReport(TypedDict):
@@ -28,12 +30,13 @@ class HealthReport(TypedDict):
 
 
 class _Component:
-    __slots__ = ("lag", "measure", "moved_at")
+    __slots__ = ("lag", "measure", "moved_at", "reason")
 
     def __init__(self, at: float) -> None:
         self.moved_at = at
         self.lag = 0.0
         self.measure: Callable[[], float] | None = None
+        self.reason = ""
 
 
 class Health:
@@ -69,10 +72,21 @@ class Health:
             component = self._component(name)
             component.moved_at = max(component.moved_at, self._clock() if at is None else at)
 
+    def set_back(self, name: str, at: float) -> None:
+        """What counted as progress of ``name`` after ``at`` was in vain."""
+        with self._lock:
+            component = self._component(name)
+            component.moved_at = min(component.moved_at, at)
+
     def lag(self, name: str, amount: float) -> None:
         """What waits for ``name``: records, seconds, anything that is 0 when there is nothing."""
         with self._lock:
             self._set_lag(self._component(name), amount)
+
+    def explain(self, name: str, reason: str) -> None:
+        """Say what keeps ``name`` from going on, and what to do; nothing does if it is empty."""
+        with self._lock:
+            self._component(name).reason = reason
 
     def measure_lag(self, name: str, measure: Callable[[], float]) -> None:
         """Ask ``measure`` for the lag whenever health is asked for; it must not block."""
@@ -115,8 +129,11 @@ class Health:
 
     def _judge(self, component: _Component, now: float) -> ComponentReport:
         still = max(0.0, now - component.moved_at)
-        return {
+        report: ComponentReport = {
             "healthy": component.lag <= 0 or still < self._stuck_after,
             "lag": component.lag,
             "seconds_without_progress": round(still, 3),
         }
+        if component.reason:
+            report["reason"] = component.reason
+        return report

@@ -13,7 +13,16 @@ from typing import Any, TypeVar
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import InvalidProducerEpoch, KafkaError, ProducerFenced
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    InvalidProducerEpoch,
+    KafkaError,
+    MessageSizeTooLargeError,
+    ProducerFenced,
+    TopicAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed,
+)
 from aiokafka.structs import OffsetAndMetadata
 from msgspec import Struct
 
@@ -33,6 +42,12 @@ CLOSE_TIMEOUT_SECONDS = 3.0
 
 MAX_REQUEST_BYTES = 4 << 20
 POLL_MS = 200
+_NOT_AUTHORIZED = (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    TopicAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed,
+)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -196,10 +211,21 @@ class Ledger:
             raise FencedError(f"partition {self.partition}: another worker has it now") from error
         except TimeoutError as error:
             raise LedgerError(
-                f"partition {self.partition}: could not {what} within {seconds:g} s"
+                f"partition {self.partition}: could not {what} within {seconds:g} s; see whether "
+                "all brokers are well: one of them coordinates the group's transactions"
             ) from error
         except KafkaError as error:
-            raise LedgerError(f"partition {self.partition}: could not {what}: {error!r}") from error
+            raise LedgerError(
+                f"partition {self.partition}: could not {what}: {error!r}; {_remedy(error)}"
+            ) from error
+
+
+def _remedy(error: KafkaError) -> str:
+    if isinstance(error, MessageSizeTooLargeError):
+        return "raise max.message.bytes of the topics: hubblewatch topics --apply"
+    if isinstance(error, _NOT_AUTHORIZED):
+        return "grant the worker's user in Kafka's ACLs what it needs"
+    return "hubblewatch doctor with the same settings tries each step"
 
 
 async def _abandon(producer: AIOKafkaProducer, stopping: asyncio.Future[None]) -> None:

@@ -48,8 +48,8 @@ class Observer(Protocol):
     def transaction(self, number: int, seconds: float) -> None:
         """A transaction took so long."""
 
-    def failed(self, number: int, reason: str) -> None:
-        """Opening, counting or committing failed."""
+    def failed(self, number: int, error: RunError) -> None:
+        """Opening, counting or committing failed; told before the partition is given up."""
 
     def taken(self, number: int) -> None:
         """A record was counted."""
@@ -315,11 +315,9 @@ class Partitions:
             # All that may be read again are remembered, or two in a row would take turns for ever.
             self._defects.setdefault(number, {})[offset] = times + 1
             log.exception("partition %d: the pipeline failed at offset %d", number, offset)
-            await self._drop(number, slot)
-            self._observer.failed(number, DefectError.reason)
-            raise DefectError(
-                f"partition {number}: failed at offset {offset}: {error!r}"
-            ) from error
+            defect = DefectError(f"partition {number}: failed at offset {offset}: {error!r}")
+            defect.__cause__ = error
+            await self._fail(number, slot, defect)
 
     async def _commit(self, number: int, slot: _Slot, commit: Commit | None) -> None:
         if commit is None:
@@ -340,9 +338,9 @@ class Partitions:
             self._observer.committed(number, closed)
 
     async def _fail(self, number: int, slot: _Slot, error: RunError) -> NoReturn:
-        """Drop a partition whose commit or restore failed; its memory is not what is written."""
+        """Drop a partition that failed; its memory is not what is written."""
+        self._observer.failed(number, error)
         await self._drop(number, slot)
-        self._observer.failed(number, error.reason)
         raise error
 
     async def _drop(self, number: int, slot: _Slot) -> None:

@@ -168,7 +168,11 @@ class WorkerService:
 
     async def _kafka(self) -> Cluster | None:
         """Wait for Kafka and the topics; None if asked to stop meanwhile."""
-        waiting = asyncio.create_task(wait_for_kafka(self._settings.kafka, self._topics.all()))
+        waiting = asyncio.create_task(
+            wait_for_kafka(
+                self._settings.kafka, self._topics.all(), on_trouble=self._observer.kafka_away
+            )
+        )
         stopping = asyncio.create_task(self._stop.wait())
         try:
             await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)

@@ -144,12 +144,12 @@ class LagWatch:
         try:
             await asyncio.wait_for(probe(self._settings), ANSWER_TIMEOUT_SECONDS)
         except (KafkaTroubleError, TimeoutError) as trouble:
-            # A restart would not bring Kafka back, so this is nothing for /healthz.
-            self._observer.lags(dict.fromkeys(self._partitions.assigned, 0))
+            self._observer.kafka_away()
             away = monotonic() - self._answered_at
             if away > GIVE_UP_AFTER_SECONDS:
                 raise LedgerError(f"Kafka is away since {away:.0f} s: {trouble}") from error
         else:
+            self._observer.lags({})
             log.warning(
                 "Kafka answers, but not to the question for the partitions' ends: %r", error
             )

@@ -386,9 +386,12 @@ class Assembly:
     ) -> Connection | None:
         number = second // self.size
         intake = self.window(number)
-        if not self._take_place(intake):
+        if intake.room <= 0 or self._room <= 0:
             self._refuse_flow(intake, key[:2], key[2:])
             return None
+        # Written out here, as the one place that every new connection passes.
+        intake.room -= 1
+        self._room -= 1
         low, high = key[1], key[3]
         if 0 <= low <= high < len(_PORTS):
             # One object for each port and address: the table holds hundreds of thousands.

@@ -28,7 +28,7 @@ def source_panels() -> list[Placed]:
             series(
                 "Lost, late and rejected",
                 "Events lost on the way by source (every worker hears of every loss), flows after "
-                "their window had closed, lines that could not be used.",
+                "their window had closed, flows without room, lines that could not be used.",
                 [
                     Query(
                         "max by (source) "
@@ -37,6 +37,11 @@ def source_panels() -> list[Placed]:
                     ),
                     Query(
                         f"sum(rate(hubblewatch_late_flows_total{{{C}}}[$__rate_interval]))", "late"
+                    ),
+                    Query(
+                        "sum by (reason) (rate(hubblewatch_uncounted_flows_total"
+                        f'{{{C},reason=~"connection-table|look-ups"}}[$__rate_interval]))',
+                        "no room: {{reason}}",
                     ),
                     Query(
                         "sum by (reason) "

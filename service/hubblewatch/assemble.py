@@ -32,6 +32,7 @@ def pipeline_settings(settings: Settings) -> PipelineSettings:
         lateness=window.lateness_seconds,
         settle=window.settle_seconds,
         idle=window.connection_idle_seconds,
+        max_connections=window.max_connections,
         completeness_floor=window.completeness_floor,
     )
 

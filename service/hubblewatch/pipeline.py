@@ -13,7 +13,7 @@ from msgspec import Struct, field
 from hubblewatch.alert.record import AlertRecord
 from hubblewatch.attempt.assembly import Assembly, AssemblySettings
 from hubblewatch.attempt.connection import NEVER
-from hubblewatch.attempt.intake import Counts, Intake, NodeState
+from hubblewatch.attempt.intake import CONNECTION_TABLE, Counts, Intake, NodeState
 from hubblewatch.attempt.peer import Peers
 from hubblewatch.baseline.memory import Memory
 from hubblewatch.baseline.node_states import take_events, take_states
@@ -36,6 +36,9 @@ from hubblewatch.window.watermark import Watermark
 MAX_NODE_STATES = 20_000
 """Node states held of one window."""
 
+MAX_LOSSES = 10_000
+"""Reports of loss told apart in one window; beyond, they add up without a look at repeated ones."""
+
 _CONNECTED = frozenset({"NODE_CONNECTED", 1})
 _AWAY = frozenset({"NODE_UNAVAILABLE", "NODE_GONE", "NODE_ERROR", 2, 3, 4})
 _UNSIGNED_64 = 1 << 64
@@ -44,13 +47,14 @@ _MAX_LOST = 1 << 40
 
 
 class PipelineSettings(Struct, frozen=True):
-    """``size``, ``lateness``, ``settle``, ``idle`` in whole seconds."""
+    """``size``, ``lateness``, ``settle``, ``idle`` in whole seconds; all as in WindowSettings."""
 
     cluster: str = "default"
     size: int = 60
     lateness: int = 10
     settle: int = 3
     idle: int = 120
+    max_connections: int = 1_000_000
     completeness_floor: float = 0.8
     judges_source: bool = True
     """Whether findings about the stream itself are made here: of several partitions, in one."""
@@ -96,7 +100,10 @@ class Pipeline:
         self._detectors = detectors
         self._on_reject = on_reject
         self._assembly = Assembly(
-            AssemblySettings(settings.size, settings.settle, settings.idle), self._reject_time
+            AssemblySettings(
+                settings.size, settings.settle, settings.idle, settings.max_connections
+            ),
+            self._reject_time,
         )
         self._proxied: dict[int, set[tuple[str, int]]] = {}
         self._gaps = Gaps(settings.size)
@@ -293,7 +300,7 @@ class Pipeline:
         if line.census is not None:
             self._census[number] = joined(self._census.get(number), line.census)
         elif line.proxied is not None:
-            self._assembly.window(number).proxied.add((line.proxied.address, line.proxied.port))
+            self._assembly.note_proxied(number, (line.proxied.address, line.proxied.port))
 
     def _take_status(self, line: Line, status: NodeStatus) -> None:
         """Keep a node's state with its window: it holds from then on, whenever it came."""
@@ -330,12 +337,19 @@ class Pipeline:
         count = min(count, _MAX_LOST) if count < _UNSIGNED_64 else -1
         if count < 0 or second // size <= self._assembly.closed_through:
             return
-        key = (line.node_name, loss_source(lost.source), stamp)
+        source = loss_source(lost.source)
+        key = (line.node_name, source, stamp)
         if key not in self._assembly.window(second // size).losses:
-            self._assembly.counts.lost[loss_source(lost.source)] += count
+            self._assembly.counts.lost[source] += count
         for number in windows_of_loss(second, size):
             if number > self._assembly.closed_through:
-                self._assembly.window(number).losses[key] = count
+                losses = self._assembly.window(number).losses
+                if key in losses or len(losses) < MAX_LOSSES:
+                    losses[key] = count
+                else:
+                    # Before Cilium 1.20 every lost flow is a report of its own.
+                    rest = (line.node_name, source, "")
+                    losses[rest] = losses.get(rest, 0) + count
 
     def _close_until(self, number: int, closed: list[Closed]) -> None:
         """Close all windows before ``number``, empty ones between included."""
@@ -389,6 +403,8 @@ class Pipeline:
             self._gaps.share(number),
             frozenset(stream.unavailable),
             is_share=is_share,
+            refused=intake.refused,
+            taken=sum(intake.nodes.values()),
         )
         if not is_share:
             take_events(stream, events, number)
@@ -411,6 +427,8 @@ class Pipeline:
         )
         for (node, source, _), count in intake.losses.items():
             closing.lost[node, source] = closing.lost.get((node, source), 0) + count
+        if intake.refused:
+            closing.lost["", CONNECTION_TABLE] = intake.refused
         closing.has_all_events = not is_share
         self._late_before = self.counts.late
         self.peers.close(number, self._assembly.connections())

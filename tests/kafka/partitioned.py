@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from hubblewatch.detectors.base import Detector
 from hubblewatch.detectors.registry import PARENTS, build_detectors
@@ -90,13 +91,16 @@ def route(
     return streams
 
 
-def partitioned(lines: Sequence[bytes], found: Sequence[Detector] | None = None) -> Outcome:
-    """Route the lines, and read each partition with a pipeline of its own."""
+def partitioned(
+    lines: Sequence[bytes], found: Sequence[Detector] | None = None, **settings: Any
+) -> Outcome:
+    """Route the lines, and read each partition with a pipeline of its own, set as in
+    PipelineSettings."""
     outcome = Outcome()
     for number, stream in enumerate(route(lines, outcome)):
         chosen = detectors() if found is None else found
-        settings = PipelineSettings(judges_source=number == 0)
-        pipeline = Pipeline(settings, chosen, PARENTS, outcome.rejects.append)
+        set_so = PipelineSettings(judges_source=number == 0, **settings)
+        pipeline = Pipeline(set_so, chosen, PARENTS, outcome.rejects.append)
         closed: list[Closed] = []
         for batch in _batches(stream):
             closed += pipeline.take(decode_lines(batch, outcome.rejects.append))

@@ -41,6 +41,7 @@ class ClosedNow:
 @dataclass(frozen=True)
 class Counts:
     flows: Mapping[Any, int] = field(default_factory=dict)
+    uncounted: Mapping[Any, int] = field(default_factory=dict)
     rejects: Mapping[Any, int] = field(default_factory=dict)
     lost: Mapping[Any, int] = field(default_factory=dict)
     late: int = 0

@@ -150,12 +150,17 @@ def test_intake_totals_become_counters() -> None:
     observed.observe_intake(
         Counts(
             flows={"DROPPED": 5},
+            uncounted={"connection-table": 4, "look-ups": 1, "novel": 2},
             rejects={RejectReason.MALFORMED: 2},
             lost={"HUBBLE_RING_BUFFER": 7},
             late=3,
         )
     )
     assert sample(observed, "hubblewatch_flows_total", verdict="DROPPED") == 5
+    name = "hubblewatch_uncounted_flows_total"
+    assert sample(observed, name, reason="connection-table") == 4
+    assert sample(observed, name, reason="look-ups") == 1
+    assert sample(observed, name, reason="other") == 2
     assert sample(observed, "hubblewatch_rejected_lines_total", reason="malformed") == 2
     assert sample(observed, "hubblewatch_lost_events_total", source="HUBBLE_RING_BUFFER") == 7
     assert sample(observed, "hubblewatch_late_flows_total") == 3

@@ -1,6 +1,6 @@
 import pytest
 from prometheus_client import CollectorRegistry
-from tests.builders import START, flow, lost, node_status, pod
+from tests.builders import SOCKET, START, flow, lost, node_status, pod
 from tests.connections import tcp
 from tests.refusals import denied
 
@@ -68,6 +68,13 @@ def test_what_arrived_shows_before_the_first_closing(watched):
 
     assert watched.value("flows_total", verdict="FORWARDED") == len(tcp())
     assert watched.value("lost_events_total", source="HUBBLE_RING_BUFFER") == 7
+
+
+def test_flows_in_no_attempt_are_counted_by_reason(watched):
+    watched.take(flow(kind=SOCKET, at=0), flow(at=1))
+    watched.finish()
+
+    assert watched.value("uncounted_flows_total", reason="socket") == 1
 
 
 def test_late_flows_and_rejects_are_counted(watched):

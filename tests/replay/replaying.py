@@ -23,10 +23,13 @@ def write(path: Path, lines: Iterable[bytes]) -> Path:
 
 
 def replayed(
-    paths: Sequence[Path], *observers: ClosedObserver, interruption: Interruption | None = None
+    paths: Sequence[Path],
+    *observers: ClosedObserver,
+    interruption: Interruption | None = None,
+    settings: Settings | None = None,
 ) -> Replay:
-    """A finished replay with the default settings."""
-    replay = Replay(Settings(), [Recording(str(path)) for path in paths])
+    """A finished replay, with the default settings where none are given."""
+    replay = Replay(settings or Settings(), [Recording(str(path)) for path in paths])
     replay.run(observers, interruption or Interruption())
     return replay
 

@@ -1,5 +1,5 @@
 import pytest
-from tests.builders import flow, heartbeat, line, lost, node_status, pod
+from tests.builders import SOCKET, flow, heartbeat, line, lost, node_status, pod
 from tests.connections import ping, tcp
 from tests.refusals import denied
 from tests.replay.alerting import alert, closed
@@ -10,6 +10,7 @@ from hubblewatch.replay import summary as summary_module
 from hubblewatch.replay.interruption import Interruption
 from hubblewatch.replay.report import overview
 from hubblewatch.replay.summary import Summary
+from hubblewatch.settings import Settings, WindowSettings
 
 
 def report_of(tmp_path, lines, width=80, alerts=()):
@@ -68,6 +69,21 @@ def test_lost_events_and_the_worst_window_are_shown(tmp_path):
     assert "HUBBLE_RING_BUFFER 60" in text
     assert "60 events lost" in text
     assert "hubble.eventBufferCapacity" in text
+
+
+def test_flows_that_had_no_room_are_told_and_lead_to_advice(tmp_path):
+    lines = [flow(at=n / 10, ports=(40_000 + n, 8_080), flags="SYN") for n in range(500)]
+    lines.append(flow(kind=SOCKET))
+    summary = Summary()
+    settings = Settings(window=WindowSettings(max_connections=1_000))
+    replay = replayed([write(tmp_path / "a.jsonl", lines)], summary, settings=settings)
+
+    text = flat(report(replay, summary))
+
+    assert "No room for flows to be counted: connection-table 300" in text
+    assert "300 events lost" in text
+    assert "Uncounted no part of a connection: socket 1" in text
+    assert "raise window.max_connections" in text
 
 
 def test_late_flows_lead_to_advice(tmp_path):

@@ -21,7 +21,14 @@ from hubblewatch.attempt.event import (
     other_bits,
     verdict_name,
 )
-from hubblewatch.attempt.intake import AnswerKey, Counts, Intake, Lookup
+from hubblewatch.attempt.intake import (
+    CONNECTION_TABLE,
+    LOOKUPS,
+    AnswerKey,
+    Counts,
+    Intake,
+    Lookup,
+)
 from hubblewatch.attempt.peer import Peer, PeerKind, Peers
 from hubblewatch.flow.schema import Flow, Line
 from hubblewatch.flow.timestamp import SecondsCache, TimestampError, parse_seconds
@@ -34,11 +41,22 @@ MAX_LOOKUPS = 200_000
 
 
 class AssemblySettings(Struct, frozen=True):
-    """All in whole seconds; see WindowSettings for the meaning."""
+    """Times in whole seconds; see WindowSettings for the meaning."""
 
     size: int = 60
     settle: int = 3
     idle: int = 120
+    max_connections: int = 1_000_000
+
+    @property
+    def share(self) -> int:
+        """Places that one window may take.
+
+        A connection is held from the window that it began in until one without it has passed
+        ``idle``: with the one that is open by then, so many windows share the table. Each has its
+        part, so that a flood in one leaves room to those that follow.
+        """
+        return max(1, self.max_connections // (-(-self.idle // self.size) + 3))
 
 
 class Assembly:
@@ -46,6 +64,10 @@ class Assembly:
 
     ``take`` stops at every line that is not a flow and at every flow at or past ``wake``: there the
     owner looks at the clock, closes windows, and goes on with the same iterator.
+
+    Whatever distinct traffic makes more of takes a place: a connection, an answer of a service, an
+    aggregated line. Where its window or the table has none left, a flow begins nothing; it is
+    counted, and its window says what it missed. What is known goes on as ever.
     """
 
     def __init__(
@@ -54,6 +76,8 @@ class Assembly:
         self.size = settings.size
         self.settle = settings.settle
         self.idle = settings.idle
+        self.max_connections = settings.max_connections
+        self.share = settings.share
         self.peers = Peers()
         self.counts = Counts()
         self.windows: dict[int, Intake] = {}
@@ -66,6 +90,8 @@ class Assembly:
         self._tables: tuple[dict[Key, Connection], ...] = ({}, {}, {}, {})
         self._aging: dict[int, list[Connection]] = {}
         self._seconds = SecondsCache()
+        self._room = settings.max_connections
+        """Places left in the whole table."""
 
     def __len__(self) -> int:
         return sum(map(len, self._tables))
@@ -243,11 +269,15 @@ class Assembly:
             connection = table.get(key)
             if connection is None:
                 connection = self._begin(table, key, protocol, second, flow, forth)
+                if connection is None:
+                    continue
             elif second > connection.last:
                 if second - connection.last > idle:
                     # The same five-tuple after a long silence is a new attempt.
                     silent_since = connection.last
                     connection = self._begin(table, key, protocol, second, flow, forth)
+                    if connection is None:
+                        continue
                     connection.previous = silent_since
                 else:
                     connection.last = second
@@ -288,8 +318,17 @@ class Assembly:
         intake = self.windows.get(number)
         if intake is None:
             deadline = (number + 1) * self.size + self.settle
-            intake = self.windows[number] = Intake(number, deadline)
+            intake = self.windows[number] = Intake(number, deadline, self.share)
         return intake
+
+    def note_proxied(self, number: int, responder: tuple[str, int]) -> None:
+        """The exporter has seen the L7 proxy asked for a responder of this partition."""
+        intake = self.window(number)
+        if responder not in intake.proxied:
+            if len(intake.proxied) >= self.share:
+                self._refuse(intake)
+                return
+            intake.proxied.add(responder)
 
     def forget(self, number: int) -> None:
         """Drop the closed window ``number``, and connections idle for too long at its end."""
@@ -316,6 +355,25 @@ class Assembly:
                     self._aging.setdefault(alive, []).append(connection)
                 elif table.get(connection.key) is connection:
                     del table[connection.key]
+        self._room = self.max_connections - sum(map(len, self._aging.values()))
+        self._room -= sum(intake.places for intake in self.windows.values())
+
+    def _take_place(self, intake: Intake) -> bool:
+        if intake.room <= 0 or self._room <= 0:
+            return False
+        intake.room -= 1
+        self._room -= 1
+        return True
+
+    def _refuse(self, intake: Intake) -> None:
+        intake.refused += 1
+        self.counts.uncounted[CONNECTION_TABLE] += 1
+
+    def _refuse_flow(self, intake: Intake, *ends: tuple[str, int]) -> None:
+        """Leave out a flow between two ends; the loop may have noted one of them as proxied."""
+        self._refuse(intake)
+        if len(intake.proxied) > self.share:
+            intake.proxied.difference_update(ends)
 
     def _begin(
         self,
@@ -325,7 +383,15 @@ class Assembly:
         second: int,
         flow: Flow,
         forth: bool,
-    ) -> Connection:
+    ) -> Connection | None:
+        number = second // self.size
+        intake = self.window(number)
+        if intake.room <= 0 or self._room <= 0:
+            self._refuse_flow(intake, key[:2], key[2:])
+            return None
+        # Written out here, as the one place that every new connection passes.
+        intake.room -= 1
+        self._room -= 1
         low, high = key[1], key[3]
         if 0 <= low <= high < len(_PORTS):
             # One object for each port and address: the table holds hundreds of thousands.
@@ -333,8 +399,6 @@ class Assembly:
         key = (intern(key[0]), low, intern(key[2]), high)
         source = self.peers.at(flow.source, flow.source_service)
         destination = self.peers.at(flow.destination, flow.destination_service)
-        number = second // self.size
-        intake = self.window(number)
         connection = Connection(
             key,
             protocol,
@@ -361,7 +425,13 @@ class Assembly:
         if self._early_until(second, number) and number - 1 in self.windows:
             intakes.append(self.windows[number - 1])
         for intake in intakes:
-            intake.translated[key] = intake.translated.get(key, 0) | bits
+            known = intake.translated.get(key)
+            if known is None:
+                if not self._take_place(intake):
+                    self._refuse_flow(intake, key[2:])
+                    return
+                known = 0
+            intake.translated[key] = known | bits
 
     def _begin_earlier(self, connection: Connection, second: int) -> None:
         """An event that arrived late shows an earlier begin, or the end of a presumed silence."""
@@ -461,7 +531,7 @@ class Assembly:
         if key in lookups:
             return
         if len(lookups) >= MAX_LOOKUPS:
-            self.counts.dropped_lookups += 1
+            self.counts.uncounted[LOOKUPS] += 1
             return
         lookups[key] = Lookup(connection, dns.query, dns.rcode, is_answer)
 
@@ -479,9 +549,13 @@ class Assembly:
         weight = max(ingress, egress) + unknown
         if not 1 <= weight <= MAX_WEIGHT:
             return
-        connection.weighted = True
         key = (connection.key, connection.protocol, flow.node_name or node, flow.time, kind)
-        self.window(second // self.size).weights[key] = (connection, bits, weight)
+        intake = self.window(second // self.size)
+        if key not in intake.weights and not self._take_place(intake):
+            self._refuse(intake)
+            return
+        connection.weighted = True
+        intake.weights[key] = (connection, bits, weight)
 
 
 _EVERYTHING = -1

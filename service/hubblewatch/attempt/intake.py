@@ -8,6 +8,12 @@ from msgspec import Struct, field
 
 from hubblewatch.attempt.connection import Connection, Key
 
+CONNECTION_TABLE = "connection-table"
+"""What arrived and would have begun a connection, had there been room for another one."""
+
+LOOKUPS = "look-ups"
+"""DNS messages beyond the bound of a window; of their connections they are counted."""
+
 
 class Lookup(Struct, gc=False):
     """One DNS message: a query of ``connection``'s opener, or an answer with its code."""
@@ -38,6 +44,10 @@ class Intake:
     responders (address, port) reached through the L7 proxy, by which the proxy's own leg is told
     from a new client on the node. ``deadline`` is where its connections stop to learn, one object
     for all of them.
+
+    ``room`` is how many more connections, answers and weights may begin here, ``refused`` how many
+    flows found none. All else is bounded by what is held: ``nodes`` by the nodes of the cluster,
+    ``proxied`` by the ends of connections, and the rest each by a bound where it is filled.
     """
 
     __slots__ = (
@@ -49,14 +59,18 @@ class Intake:
         "nodes",
         "number",
         "proxied",
+        "refused",
+        "room",
         "states",
         "translated",
         "weights",
     )
 
-    def __init__(self, number: int, deadline: int = 0) -> None:
+    def __init__(self, number: int, deadline: int = 0, room: int = 0) -> None:
         self.number = number
         self.deadline = deadline
+        self.room = room
+        self.refused = 0
         self.answers = False
         """Whether any flow was a reply."""
         self.connections: list[Connection] = []
@@ -68,6 +82,11 @@ class Intake:
         self.losses: dict[tuple[str, str, str], int] = {}
         self.states: set[NodeState] = set()
 
+    @property
+    def places(self) -> int:
+        """Places of the table that are taken."""
+        return len(self.connections) + len(self.translated) + len(self.weights)
+
 
 class Counts(Struct):
     """Totals since the start, for metrics and the summary; nothing here feeds a detector."""
@@ -76,9 +95,8 @@ class Counts(Struct):
     verdicts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     protocols: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     uncounted: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    """Flows that are no part of an attempt, by reason: socket, no-address, other-protocol."""
+    """Flows that are no part of an attempt (socket, no-address, other-protocol), and those that
+    there was no room for (CONNECTION_TABLE, LOOKUPS), by reason."""
     late: int = 0
     rejects: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     lost: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    dropped_lookups: int = 0
-    """DNS messages beyond the bound of a window."""

@@ -105,7 +105,7 @@ class Peers:
         self._learned: dict[tuple[str, str], Peer | None] = {}
         self._named: dict[Peer, int] = {}
         """Pods whose workload had to be learned, and the window that each was last seen in; -1 for
-        not in one that has closed."""
+        not in one that has closed. As many as the cluster runs in a week: traffic makes no pods."""
         self._looked_at = -1
 
     def __len__(self) -> int:

@@ -1,10 +1,10 @@
 """``source-degraded``: the service sees only a part of what happens.
 
-Signal: events that are reported as lost (by Hubble, the source or an exporter) and gaps in the
-heartbeats leave less than 90 % of the traffic visible, or less than 80 % of one node's, in two
-windows in a row (warning; under 50 % critical); several nodes silent with half of the usual events
-(warning); one node silent, or a notable share of late lines (info). The subject is the stream
-itself: no namespace, no workload.
+Signal: events that are reported as lost (by Hubble, the source or an exporter), flows that had no
+room in the table of connections, and gaps in the heartbeats leave less than 90 % of the traffic
+visible, or less than 80 % of one node's, in two windows in a row (warning; under 50 % critical);
+several nodes silent with half of the usual events (warning); one node silent, or a notable share of
+late lines (info). The subject is the stream itself: no namespace, no workload.
 
 Defaults: a tenth unseen is what counts and shares are off by; alerts that compare with the usual
 hold up to there.
@@ -18,6 +18,7 @@ from collections.abc import Iterable
 
 from pydantic import Field
 
+from hubblewatch.attempt.intake import CONNECTION_TABLE
 from hubblewatch.baseline.memory import Memory
 from hubblewatch.baseline.past import StreamRecent
 from hubblewatch.block import Block
@@ -41,6 +42,9 @@ _REMEDIES = {
     "too slowly: look at Kafka, and raise export.spool.max_mib",
     STREAM_GAP: "what came while nothing was read had gone from Hubble or its files by then, and "
     "is estimated: raise hubble.eventBufferCapacity, or keep more or larger backups of the files",
+    CONNECTION_TABLE: "more connections began than there is room for, as in a flood or a scan: see "
+    "which subjects have the most attempts, and if such is usual and memory allows, raise "
+    "window.max_connections",
 }
 _TOLD_GAP = 0.005
 """Less of the heartbeats is 0 % when rounded."""
@@ -224,7 +228,8 @@ def _most(closing: Closing) -> list[tuple[tuple[str, str], int]]:
 def _what_is_missing(closing: Closing, last: StreamRecent) -> list[str]:
     """Say of each kind of loss how much it took: only what Hubble reports is lost by Hubble."""
     by_exporter, unread = _lost_by(closing, EXPORTER_BUFFER), _lost_by(closing, STREAM_GAP)
-    by_hubble = last.lost - by_exporter - unread
+    refused = _lost_by(closing, CONNECTION_TABLE)
+    by_hubble = last.lost - by_exporter - unread - refused
     said = []
     if by_hubble > 0:
         said.append(f"Hubble lost {counted(by_hubble, 'event')}")
@@ -232,6 +237,8 @@ def _what_is_missing(closing: Closing, last: StreamRecent) -> list[str]:
         said.append(f"an exporter had no room for {counted(by_exporter, 'event')}")
     if unread:
         said.append(f"about {counted(unread, 'event')} came while nothing was read")
+    if refused:
+        said.append(f"{counted(refused, 'flow')} of new connections had no room here")
     if last.gap >= _TOLD_GAP:
         said.append(f"{last.gap:.0%} of the exporters' heartbeats are missing")
     return said

@@ -11,7 +11,13 @@ from prometheus_client.process_collector import ProcessCollector
 
 from hubblewatch.metrics.capped import DEFAULT_CAP, CappedFamily
 from hubblewatch.metrics.kinds import ComputedGauge, Counter, FoldedSeries, Gauge, Summary
-from hubblewatch.metrics.labels import LOSS_SOURCES, NODE_STATES, REJECT_REASONS, VERDICTS
+from hubblewatch.metrics.labels import (
+    LOSS_SOURCES,
+    NODE_STATES,
+    REJECT_REASONS,
+    UNCOUNTED,
+    VERDICTS,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,6 +110,13 @@ class Families:
         self.late_flows_total = Counter(
             "hubblewatch_late_flows_total", "Flow events that came after their window had closed."
         )
+        self.uncounted_flows_total = Counter(
+            "hubblewatch_uncounted_flows_total",
+            "Flow events that were read and are in no attempt, by reason; connection-table and "
+            "look-ups are those that there was no room for.",
+            ("reason",),
+            cap=FEW,
+        )
         self.rejected_lines_total = Counter(
             "hubblewatch_rejected_lines_total",
             "Lines that could not be used, by reason.",
@@ -151,6 +164,7 @@ class Families:
         for counter, label in (
             *((self.flows_total, verdict) for verdict in VERDICTS.values),
             *((self.lost_events_total, source) for source in LOSS_SOURCES.values),
+            *((self.uncounted_flows_total, reason) for reason in UNCOUNTED.values),
             *((self.rejected_lines_total, reason) for reason in REJECT_REASONS.values),
         ):
             counter.add((label,), 0)

@@ -65,6 +65,9 @@ LOSS_SOURCES = Vocabulary(
 """Hubble's three, then ours: what the exporter's buffer dropped, gaps between heartbeats, and an
 estimate of what a break of Hubble's stream left out."""
 
+UNCOUNTED = Vocabulary(("socket", "no-address", "other-protocol", "connection-table", "look-ups"))
+"""Why a flow is in no attempt: the first three by what it is, the others for lack of room."""
+
 REJECT_REASONS = Vocabulary(reason.value for reason in RejectReason)
 PROTOCOLS = Vocabulary(("tcp", "udp", "icmp", "sctp"))
 OUTCOMES = Vocabulary(("allowed", "denied", "audited", "dropped", "failed"))

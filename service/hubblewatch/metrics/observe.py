@@ -15,6 +15,7 @@ from hubblewatch.metrics.labels import (
     REJECT_REASONS,
     SEVERITIES,
     STATUSES,
+    UNCOUNTED,
     VERDICTS,
     Vocabulary,
 )
@@ -132,6 +133,7 @@ class Metrics:
         known.told_intake = True
         leads = next(one for one in self._streams.values() if one.told_intake) is known
         self._grow(known, families.flows_total, VERDICTS, counts.flows)
+        self._grow(known, families.uncounted_flows_total, UNCOUNTED, counts.uncounted)
         self._grow(known, families.rejected_lines_total, REJECT_REASONS, counts.rejects)
         self._grow(known, families.lost_events_total, LOSS_SOURCES, counts.lost, count=leads)
         late = families.late_flows_total

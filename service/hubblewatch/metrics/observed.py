@@ -89,6 +89,10 @@ class IntakeCounts(Protocol):
         """Flow events by Hubble's verdict."""
 
     @property
+    def uncounted(self) -> CountsByName:
+        """Flow events that are in no attempt, by reason."""
+
+    @property
     def rejects(self) -> CountsByName:
         """Lines refused, by ``RejectReason``."""
 

@@ -27,6 +27,7 @@ class _Closing:
 @dataclass(frozen=True, slots=True)
 class _Intake:
     flows: CountsByName
+    uncounted: CountsByName
     rejects: CountsByName
     lost: CountsByName
     late: int
@@ -93,6 +94,7 @@ class PipelineMetrics:
         self._metrics.observe_intake(
             _Intake(
                 flows=counts.verdicts,
+                uncounted=counts.uncounted,
                 rejects=counts.rejects,
                 lost=counts.lost,
                 late=counts.late,

@@ -22,6 +22,13 @@ class WindowSettings(SettingsBlock):
     connection_idle_seconds: int = Field(default=120, ge=1, le=86_400)
     """A connection without events for so long is over; its five-tuple then begins a new one."""
 
+    max_connections: int = Field(default=1_000_000, ge=1_000, le=1_000_000_000)
+    """Connections held of one partition, or of a recording: about 600 bytes of memory each where
+    all are new, 700 while a window closes. Each of the windows that share the table may begin an
+    equal part (by default a fifth), so that a flood leaves room to the next. Beyond, a flow of an
+    unknown connection begins none: it is counted, its window is incomplete, and known connections
+    go on."""
+
     completeness_floor: float = Field(default=0.8, ge=0, le=1)
     """Below this share of seen flows a window teaches nothing, and neither absence nor failures nor
     the model are judged: only what is there is."""

@@ -8,7 +8,8 @@ from hubblewatch.flow.schema import Census
 def joined(known: Census | None, another: Census) -> Census:
     """Join two censuses of one window: of what both counted the higher number holds.
 
-    So the censuses of exporters on different nodes add up, and a repeated one changes nothing.
+    So the censuses of exporters on different nodes add up, and a repeated one changes nothing. The
+    nodes are those of the cluster, whatever traffic there is.
     """
     if known is None:
         return another

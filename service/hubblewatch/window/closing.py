@@ -14,7 +14,7 @@ class Closing(Struct):
     ``age`` counts windows since the stream began: what existed from the beginning is not new.
     ``is_complete`` tells whether absence can be judged and baselines may learn.
     ``attempts`` maps (namespace, protocol, outcome) to a count, ``events`` node to raw events,
-    ``lost`` (node, source) to events that Hubble reports as lost.
+    ``lost`` (node, source) to events that are reported as lost, and to those refused here.
     """
 
     number: int

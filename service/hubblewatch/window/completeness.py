@@ -76,15 +76,21 @@ class NodeWatch(Struct):
         unavailable: frozenset[str],
         *,
         is_share: bool = False,
+        refused: int = 0,
+        taken: int = 0,
     ) -> Completeness:
         """Judge a window by its events per node, events lost, and share of heartbeats missing.
 
         ``unavailable`` are nodes that Relay reports as gone or in error: silent even when their
         usual rate is too low to tell. Where the events are a share only, no node is missed.
+        ``refused`` are flows that had no room, of ``taken`` that came to this very partition: it
+        alone misses them, whatever the others saw.
         """
         away = {bare_node(name) for name in unavailable}
         received = sum(events.values())
         lost_share = lost / (lost + received) if lost else 0.0
+        if refused:
+            lost_share = 1 - (1 - lost_share) * (1 - min(1.0, refused / max(1, taken)))
         usual = sum(habit.usual for habit in self.nodes.values())
         silent = sorted(
             name
@@ -97,7 +103,7 @@ class NodeWatch(Struct):
         missed = sum(self.nodes[name].usual for name in silent)
         silent_share = missed / usual if usual else 0.0
         share = (1 - lost_share) * (1 - silent_share) * (1 - gap_share)
-        return Completeness(share, lost, lost_share, silent, silent_share, gap_share)
+        return Completeness(share, lost + refused, lost_share, silent, silent_share, gap_share)
 
     def learn(self, events: Mapping[str, int]) -> None:
         """Take a window's events per node into what is usual."""

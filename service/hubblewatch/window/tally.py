@@ -77,6 +77,7 @@ class Tally:
         self._intake = intake
         self._subjects: dict[tuple[Peer, str], ClosedWindow] = {}
         self._routes: dict[tuple[object, ...], _Route] = {}
+        """At most one for each connection of the window, whose number is bounded; gone with it."""
         self._judged: dict[int, Outcome] = {}
         mine = [c for c in intake.connections if self.start <= c.first < self.end]
         if intake.translated:

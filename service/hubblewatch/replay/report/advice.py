@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from rich.text import Text
 
+from hubblewatch.attempt.intake import CONNECTION_TABLE
 from hubblewatch.flow.reject import RejectReason
 from hubblewatch.replay.report.wording import counted, number, printable, share
 from hubblewatch.replay.run import Replay
@@ -85,6 +86,11 @@ def _why_incomplete(replay: Replay, summary: Summary) -> Iterator[str]:
         yield (
             "Events came while nothing was read: raise hubble.eventBufferCapacity, or keep more or "
             "larger backups of followed files."
+        )
+    if replay.pipeline.counts.uncounted.get(CONNECTION_TABLE):
+        yield (
+            "More connections began at once than there is room for, as in a flood or a scan: if "
+            "memory allows, raise window.max_connections and replay again."
         )
     if any(worst.silent_nodes for worst in summary.worst):
         yield "Nodes fell silent: check Hubble on those named above (hubble list nodes)."

@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from hubblewatch.attempt.intake import CONNECTION_TABLE, LOOKUPS
 from hubblewatch.replay.report.wording import (
     clock_time,
     counted,
@@ -23,6 +24,7 @@ from hubblewatch.replay.summary import MAX_SUBJECTS, Incompleteness, Summary
 
 _MANY_NAMES = 3
 _DAY_SECONDS = 86_400
+_NO_ROOM = (CONNECTION_TABLE, LOOKUPS)
 
 
 def spans_days(summary: Summary) -> bool:
@@ -60,13 +62,17 @@ def _facts(replay: Replay, summary: Summary) -> Iterator[tuple[str, RenderableTy
     lost = {str(source): count for source, count in counts.lost.items() if count}
     if lost:
         yield "Lost", shown(f"before it could be recorded: {counts_by_name(lost)}", "yellow")
+    no_room = {name: counts.uncounted[name] for name in _NO_ROOM if counts.uncounted.get(name)}
+    if no_room:
+        yield "No room", shown(f"for flows to be counted: {counts_by_name(no_room)}", "yellow")
     if summary.closings:
         yield "Complete", _completeness(replay, summary)
     if counts.flows:
         yield "Verdicts", shown(counts_by_name({str(v): n for v, n in counts.verdicts.items()}))
         yield "Protocols", shown(f"of flows: {counts_by_name(counts.protocols)}")
-    if counts.uncounted:
-        yield "Uncounted", shown(f"no part of a connection: {counts_by_name(counts.uncounted)}")
+    nobodys = {name: count for name, count in counts.uncounted.items() if name not in _NO_ROOM}
+    if nobodys:
+        yield "Uncounted", shown(f"no part of a connection: {counts_by_name(nobodys)}")
     if summary.attempts:
         yield "Attempts", _attempts(summary)
     if summary.dns_queries:

@@ -12,7 +12,7 @@ _MAX_PORTS = 5
 
 
 def observe_command(finding: Finding, start: int, end: int) -> str:
-    """Give the command for the finding's flows until ``end``; names are quoted for a POSIX shell.
+    """Give the command for the finding's flows until ``end``.
 
     They begin at ``start``, or before where the finding tells of more. Ports narrow it only where
     they are few and all that the finding is about.

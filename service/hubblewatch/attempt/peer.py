@@ -122,11 +122,8 @@ class Peers:
         key = (service.namespace, f"/{service.name}")
         found = self._pods.get(key)
         if found is None:
-            if len(self._pods) >= _MAX_PEERS:
-                self._pods.clear()
-            found = self._pods[key] = Peer(
-                PeerKind.SERVICE, service.namespace, "", peer.cluster, service.name
-            )
+            made = Peer(PeerKind.SERVICE, service.namespace, "", peer.cluster, service.name)
+            found = self._hold(key, made)
         return found
 
     def of(self, endpoint: Endpoint | None) -> Peer:
@@ -137,15 +134,14 @@ class Peers:
             key = (endpoint.namespace, endpoint.pod_name)
             peer = self._pods.get(key)
             if peer is None:
-                if len(self._pods) >= _MAX_PEERS:
-                    self._pods.clear()
-                peer = self._pods[key] = Peer(
+                made = Peer(
                     PeerKind.POD,
                     endpoint.namespace,
                     endpoint.pod_name,
                     endpoint.cluster_name,
                     workload_from_pod_name(endpoint.pod_name),
                 )
+                peer = self._hold(key, made)
             return peer
         if endpoint.workloads and endpoint.namespace:
             return self._of_workload(endpoint)
@@ -163,10 +159,15 @@ class Peers:
         key = (endpoint.namespace, f"{name}/")
         peer = self._pods.get(key)
         if peer is None:
-            if len(self._pods) >= _MAX_PEERS:
-                self._pods.clear()
             cluster = endpoint.cluster_name
-            peer = self._pods[key] = Peer(PeerKind.POD, endpoint.namespace, "", cluster, name)
+            peer = self._hold(key, Peer(PeerKind.POD, endpoint.namespace, "", cluster, name))
+        return peer
+
+    def _hold(self, key: tuple[str, str], peer: Peer) -> Peer:
+        """Hold a pod or service under its key; a full table begins anew."""
+        if len(self._pods) >= _MAX_PEERS:
+            self._pods.clear()
+        self._pods[key] = peer
         return peer
 
     def learn(self, endpoint: Endpoint, second: int) -> None:

@@ -115,11 +115,12 @@ class Command:
             return
         tell_damage(replay.damage)
         if replay.is_without_flows:
-            errors.print(
-                f"hubblewatch: none of the {replay.lines} lines was a flow "
-                f"({replay.rejects.described}); is that a recording of Hubble?",
-                markup=False, highlight=False, soft_wrap=True,
-            )  # fmt: skip
+            tell_damage(
+                [
+                    f"none of the {replay.lines} lines was a flow ({replay.rejects.described}); is "
+                    "that a recording of Hubble?"
+                ]
+            )
         elif replay.rejects.total and not self._wishes.quiet:
             errors.print(
                 f"lines that could not be used: {replay.rejects.described}",

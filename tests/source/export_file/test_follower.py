@@ -288,6 +288,16 @@ def zipped(text: bytes) -> bytes:
     return archive.getvalue()
 
 
+def read_past_a_rotation(agent: Agent, position: Path) -> Reader:
+    """Read a rotated file of 200 lines and 100 of the one after it."""
+    agent.write(200)
+    agent.rotate()
+    agent.write(100)
+    reader = Reader([str(agent.path)], position)
+    reader.read()
+    return reader
+
+
 @pytest.mark.parametrize(
     "spoilt",
     [
@@ -309,11 +319,7 @@ def test_a_rotated_file_with_something_else_in_it_is_a_gap(
     is_restarted: bool,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    agent.write(200)
-    agent.rotate()
-    agent.write(100)
-    reader = Reader([str(agent.path)], position)
-    reader.read()
+    reader = read_past_a_rotation(agent, position)
     if is_restarted:
         remember(reader)
     else:
@@ -372,11 +378,7 @@ def test_a_rotated_file_that_cannot_be_opened_is_waited_for_a_minute_and_is_a_ga
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    agent.write(200)
-    agent.rotate()
-    agent.write(100)
-    reader = Reader([str(agent.path)], position)
-    reader.read()
+    reader = read_past_a_rotation(agent, position)
     remember(reader)
     if not is_restarted:
         agent.rotate()

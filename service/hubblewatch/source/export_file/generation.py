@@ -69,8 +69,7 @@ def generations(path: Path) -> list[Generation]:
     Of one that is being compressed that is the plain one, which is whole until it is removed. Of a
     link they are beside the file that it leads to, where the agent renames it.
     """
-    path = Path(os.path.realpath(path))  # Path.resolve raises at a circle of links
-    stem, suffix = re.escape(path.name.removesuffix(path.suffix)), re.escape(path.suffix)
+    path, stem, suffix = _file_and_forms(path)
     found, is_present = _found(path, rf"{stem}({_ROTATED}){suffix}(\.gz)?")
     rotated = [Generation(found[stamp], stamp, True) for stamp in sorted(found)]
     return [*rotated, Generation(path, "", False)] if is_present else rotated
@@ -81,14 +80,19 @@ def named_otherwise(path: Path) -> list[Generation]:
 
     Their names may pass on from file to file.
     """
-    path = Path(os.path.realpath(path))
-    stem, suffix = re.escape(path.name.removesuffix(path.suffix)), re.escape(path.suffix)
+    path, stem, suffix = _file_and_forms(path)
     found, _ = _found(path, rf"{stem}(?:{suffix})?{_OTHERWISE_ROTATED}(?:{suffix})?(\.gz)?")
     return [
         Generation(found[name], "", True)
         for name in sorted(found, key=_age)
         if not is_rotated(found[name].name)
     ]
+
+
+def _file_and_forms(path: Path) -> tuple[Path, str, str]:
+    """Give what ``path`` leads to, with the forms of its name's stem and suffix."""
+    path = Path(os.path.realpath(path))  # Path.resolve raises at a circle of links
+    return path, re.escape(path.name.removesuffix(path.suffix)), re.escape(path.suffix)
 
 
 def _found(path: Path, form: str) -> tuple[dict[str, Path], bool]:
